@@ -1,0 +1,174 @@
+"""Training crops that vary as microscopes, stains and preparations do, with imgaug."""
+
+from dataclasses import dataclass
+
+import imgaug.augmenters as iaa
+import numpy as np
+from imgaug.augmentables.segmaps import SegmentationMapsOnImage
+from numpy.typing import NDArray
+from skimage.measure import label as connected_components
+
+from segmentation.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class AugmentationParams:
+    """How strongly training crops vary; presets are in ``configs/augmentation/``.
+
+    Args:
+        flip: mirror left-right and up-down, half the time each.
+        quarter_turns: rotate by 0, 90, 180 or 270 degrees.
+        scale: range of the magnification factor, drawn evenly on a log scale.
+        shear: largest shear in degrees, both ways.
+        elastic: largest displacement strength in pixels (imgaug's alpha); 0 turns it off.
+        brightness: largest shift, as a fraction of the full range.
+        contrast: range of the factor around mid-grey.
+        gamma: range of the exponent.
+        blur: largest standard deviation of a Gaussian blur, in pixels.
+        noise: largest standard deviation of Gaussian noise, as a fraction of the full range.
+        hue: largest turn of the hue in degrees; colour pictures only.
+        saturation: range of the factor; colour pictures only.
+        invert: probability of a negative.
+    """
+
+    flip: bool = True
+    quarter_turns: bool = True
+    scale: tuple[float, float] = (0.75, 1.35)
+    shear: float = 8.0
+    elastic: float = 40.0
+    brightness: float = 0.1
+    contrast: tuple[float, float] = (0.7, 1.3)
+    gamma: tuple[float, float] = (0.6, 1.7)
+    blur: float = 1.0
+    noise: float = 0.04
+    hue: float = 20.0
+    saturation: tuple[float, float] = (0.6, 1.4)
+    invert: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "contrast", "gamma", "saturation"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ParameterError(f"{name}={(low, high)}: a range (low, high) with 0 < low <= high.")
+        for name in ("shear", "elastic", "brightness", "blur", "noise", "hue", "invert"):
+            if getattr(self, name) < 0:
+                raise ParameterError(f"{name}={getattr(self, name)}: 0 (off) or more.")
+        if self.shear > 30 or self.invert > 1:
+            raise ParameterError(f"shear={self.shear}, invert={self.invert}: at most 30 degrees, and a probability.")
+
+
+class Augmenter:
+    """Draws a training crop; the same seed gives the same crop.
+
+    Args:
+        params: strength; None only crops.
+        crop: side of the crop in pixels.
+    """
+
+    def __init__(self, params: AugmentationParams | None, crop: int = 256) -> None:
+        self.params, self.crop = params, crop
+        if params is not None:
+            # The window must be wide enough that scaling and shearing never look outside it.
+            widest = 1 / params.scale[0] + np.tan(np.deg2rad(params.shear))
+            self._window = int(np.ceil(crop * max(widest, 1.0))) + (16 if params.elastic else 2)
+            self._warp, self._turn = _warp(params), _turn(params)
+            self._grey = iaa.Sequential(_photometry(params))
+            self._colour = iaa.Sequential([*_colour(params), *_photometry(params)])
+
+    def __call__(
+        self, pixels: NDArray[np.uint8], labels: NDArray[np.int32], seed: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """``(H, W, 3)`` uint8 and ``(H, W)`` labels of any size -> the same, ``crop`` x ``crop``.
+
+        Pixels and labels move together, and labels are never interpolated: a nucleus keeps its number, also where the
+        border of the crop or another nucleus cuts it in two. Pictures smaller than the window are mirrored at their
+        borders; a mirrored nucleus that touches its original is one with it, any other gets a new number.
+        """
+        generator = np.random.default_rng(seed)
+        if self.params is None:
+            return _random_window(pixels, labels, self.crop, generator)
+        pixels, labels = _random_window(pixels, labels, self._window, generator)
+        coloured = bool((pixels != pixels[..., :1]).any())
+        photometry = self._colour if coloured else self._grey
+        for stage in (self._warp, self._turn, photometry):
+            stage.seed_(int(generator.integers(2**31)))
+        pixels, labels = _move(self._warp, pixels, labels)
+        # Cropped here: imgaug's own CenterCropToFixedSize fails on NumPy 2.4.
+        edge = (self._window - self.crop) // 2
+        inner = slice(edge, edge + self.crop)
+        pixels, labels = _move(self._turn, pixels[inner, inner], labels[inner, inner])
+        return photometry(image=pixels), labels
+
+
+def _move(
+    stage: iaa.Augmenter, pixels: NDArray[np.uint8], labels: NDArray[np.int32]
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    maps = SegmentationMapsOnImage(np.ascontiguousarray(labels, np.int32), shape=pixels.shape)
+    moved, moved_maps = stage(image=np.ascontiguousarray(pixels), segmentation_maps=maps)
+    return np.ascontiguousarray(moved), np.ascontiguousarray(moved_maps.get_arr(), np.int32)
+
+
+def _warp(params: AugmentationParams) -> iaa.Sequential:
+    steps: list[iaa.Augmenter] = []
+    if params.scale != (1.0, 1.0) or params.shear:
+        # A list is a choice; imgaug's own Power parameter still calls np.complex, which NumPy 2 lacks.
+        factor = np.geomspace(*params.scale, num=33).tolist()
+        steps.append(iaa.Affine(scale=factor, shear=(-params.shear, params.shear), order=1, mode="constant"))
+    if params.elastic:
+        warp = iaa.ElasticTransformation(alpha=(0.0, params.elastic), sigma=6.0, order=1, mode="reflect")
+        steps.append(iaa.Sometimes(0.5, warp))
+    return iaa.Sequential(steps)
+
+
+def _turn(params: AugmentationParams) -> iaa.Sequential:
+    steps: list[iaa.Augmenter] = []
+    if params.flip:
+        steps += [iaa.Fliplr(0.5), iaa.Flipud(0.5)]
+    if params.quarter_turns:
+        steps.append(iaa.Rot90((0, 3), keep_size=False))
+    return iaa.Sequential(steps)
+
+
+def _photometry(params: AugmentationParams) -> list[iaa.Augmenter]:
+    shift, noise = 255 * params.brightness, 255 * params.noise
+    return [
+        iaa.Sometimes(0.5, iaa.GammaContrast(params.gamma)),
+        iaa.Sometimes(0.5, iaa.LinearContrast(params.contrast)),
+        iaa.Sometimes(0.5, iaa.Add((-shift, shift))),
+        iaa.Sometimes(0.3, iaa.GaussianBlur((0.0, params.blur))),
+        iaa.Sometimes(0.3, iaa.AdditiveGaussianNoise(scale=(0.0, noise))),
+        iaa.Invert(params.invert),
+    ]
+
+
+def _colour(params: AugmentationParams) -> list[iaa.Augmenter]:
+    turn = round(params.hue)
+    shift = iaa.AddToHue((-turn * 255 // 360, turn * 255 // 360)) if turn else iaa.Identity()
+    return [iaa.Sometimes(0.7, iaa.Sequential([shift, iaa.MultiplySaturation(params.saturation)]))]
+
+
+def _random_window(
+    pixels: NDArray[np.uint8], labels: NDArray[np.int32], side: int, generator: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """A random ``side`` x ``side`` window; a smaller picture is mirrored at its borders first."""
+    height, width = labels.shape
+    short_y, short_x = max(side - height, 0), max(side - width, 0)
+    if short_y or short_x:
+        above, left = int(generator.integers(short_y + 1)), int(generator.integers(short_x + 1))
+        pad = ((above, short_y - above), (left, short_x - left))
+        pixels = np.pad(pixels, (*pad, (0, 0)), mode="symmetric")
+        labels = _pad_labels(labels, pad)
+    top = int(generator.integers(labels.shape[0] - side + 1))
+    left = int(generator.integers(labels.shape[1] - side + 1))
+    return pixels[top : top + side, left : left + side], labels[top : top + side, left : left + side]
+
+
+def _pad_labels(labels: NDArray[np.int32], pad: tuple[tuple[int, int], tuple[int, int]]) -> NDArray[np.int32]:
+    padded = np.pad(labels, pad, mode="symmetric")
+    parts = connected_components(padded, background=0, connectivity=2)
+    (above, _), (left, _) = pad
+    inside = parts[above : above + labels.shape[0], left : left + labels.shape[1]]
+    original = np.zeros(parts.max() + 1, bool)
+    original[inside.ravel()] = True
+    copies = ~original[parts] & (padded > 0)
+    return np.where(copies, parts + int(padded.max()), padded).astype(np.int32)

@@ -1,0 +1,138 @@
+"""SegmentationDataModule: the one LightningDataModule over any source."""
+
+import os
+from pathlib import Path
+
+import cv2
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Subset
+
+from data_modules.augmentation import AugmentationParams, Augmenter
+from data_modules.datasets import CropDataset, EpochSampler, PictureDataset
+from data_modules.dsb2018 import Dsb2018
+from data_modules.pictures import LabelledPicture, PictureInfo, PictureSource
+from data_modules.splits import Split, read_fold_table, split_pictures
+from segmentation.errors import DataError
+from segmentation.image_io import SUFFIXES
+from segmentation.preprocessing import Preprocessing
+
+
+class SegmentationDataModule(LightningDataModule):
+    """Splits a source, and serves crops for training and whole pictures for everything else.
+
+    Args:
+        source: where labelled pictures come from; the 2018 Data Science Bowl by default.
+        crop: side of the training crops in pixels.
+        batch_size: crops a step and process.
+        augmentation: how training crops vary; null turns it off.
+        folds: number of folds when no table is given.
+        fold: the fold held out for ``test``.
+        fold_table: CSV file (ImageId, fold) with folds that others published.
+        validation_fraction: share of the other folds that chooses the checkpoint.
+        workers: processes that prepare crops; by default one less than the processor has cores, 8 at most.
+        seed: of the split and of all augmentation.
+        predict_path: file or folder that ``predict`` segments.
+    """
+
+    def __init__(
+        self,
+        source: PictureSource | None = None,
+        crop: int = 256,
+        batch_size: int = 8,
+        augmentation: AugmentationParams | None = AugmentationParams(),  # noqa: B008  (frozen)
+        folds: int = 4,
+        fold: int = 0,
+        fold_table: str | None = None,
+        validation_fraction: float = 0.1,
+        workers: int | None = None,
+        seed: int = 0,
+        predict_path: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.source = source if source is not None else Dsb2018()
+        self.batch_size, self.seed, self.predict_path = batch_size, seed, predict_path
+        self.workers = min((os.cpu_count() or 1) - 1, 8) if workers is None else workers
+        self.augmenter = Augmenter(augmentation, crop)
+        self._split_arguments = {"folds": folds, "fold": fold, "validation_fraction": validation_fraction, "seed": seed}
+        self._fold_table = fold_table
+        self.split: Split | None = None
+
+    def prepare_data(self) -> None:
+        """Once a machine: download and convert."""
+        if not self._predicting:
+            self.source.prepare()
+
+    def setup(self, stage: str) -> None:
+        """In every process: read the index and split it."""
+        if self.split is None and stage != "predict":
+            self.source.setup()
+            table = read_fold_table(self._fold_table) if self._fold_table else None
+            self.split = split_pictures(self.source.infos, table=table, **self._split_arguments)
+
+    def describe(self) -> dict[str, str]:
+        """What was trained on, for the bundle's card."""
+        assert self.split is not None
+        split = self.split
+        counts = f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} held out"
+        left = f", {len(split.left_out)} left out (same field as a held-out picture)" if split.left_out else ""
+        return {"data": type(self.source).__name__, "pictures": counts + left, "split": str(self._split_arguments)}
+
+    def infos(self, indices: list[int]) -> list[PictureInfo]:
+        """Name, kind and group of chosen pictures."""
+        return [self.source.infos[index] for index in indices]
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of (pixels ``(N, C, crop, crop)``, targets ``(N, maps, crop, crop)``)."""
+        assert self.split is not None
+        dataset = CropDataset(self.source, self.split.train, self._preprocessing(), self.augmenter, self.seed)
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=EpochSampler(len(dataset), self.seed, rank, world),
+            drop_last=len(dataset) // world >= self.batch_size,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_one_thread,
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """Whole :class:`LabelledPicture` objects, one at a time."""
+        assert self.split is not None
+        return self._pictures(self.split.validation)
+
+    def test_dataloader(self) -> DataLoader:
+        """Whole pictures of the held-out fold."""
+        assert self.split is not None
+        return self._pictures(self.split.test)
+
+    def predict_dataloader(self) -> DataLoader:
+        """Paths under ``predict_path``."""
+        if self.predict_path is None:
+            raise DataError("predict: no pictures named; give a file or folder with --data.predict_path.")
+        root = Path(self.predict_path)
+        paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+        if not paths:
+            raise DataError(f"{root}: no pictures there; name a file or a folder that holds some.")
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return DataLoader(paths[rank::world], batch_size=None)  # type: ignore[arg-type]
+
+    @property
+    def _predicting(self) -> bool:
+        return self.trainer is not None and self.trainer.predicting
+
+    def _preprocessing(self) -> Preprocessing:
+        module = self.trainer.lightning_module if self.trainer else None
+        return getattr(module, "preprocessing", Preprocessing())  # the one that will travel with the weights
+
+    def _pictures(self, indices: list[int]) -> DataLoader[LabelledPicture]:
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        share = Subset(PictureDataset(self.source, indices), range(rank, len(indices), world))
+        return DataLoader(share, batch_size=None)
+
+
+def _one_thread(_: int) -> None:
+    """A worker with OpenCV's own threads would fight the training for the same cores."""
+    cv2.setNumThreads(1)

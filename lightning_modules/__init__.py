@@ -1,0 +1,1 @@
+"""Training: one LightningModule, its losses, metrics and callbacks, and the command line."""

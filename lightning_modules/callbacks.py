@@ -1,0 +1,129 @@
+"""What happens around training: the bundle at the end, pictures in the log, predictions to files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
+
+from data_modules.datamodule import SegmentationDataModule
+from data_modules.pictures import LabelledPicture
+from lightning_modules.decode_search import search_decode
+from lightning_modules.segmentation_module import SegmentationModule
+from segmentation.image_io import MicroscopyImage
+from segmentation.overlay import draw_overlay, to_display
+from segmentation.segmenter import Segmentation
+from segmentation.writers import write_labels, write_overlay
+
+CARD_SCORES = ("kaggle", "ap50", "ap75", "ap90", "iou", "dice")
+
+
+class ExportBundle(Callback):
+    """When ``fit`` ends, tunes the decode parameters of the best checkpoint on validation and writes its bundle.
+
+    Args:
+        folder: where to; ``bundle`` beside the checkpoints by default.
+        tune: search the decode parameters.
+    """
+
+    def __init__(self, folder: str | None = None, tune: bool = True) -> None:
+        self.folder, self.tune = folder, tune
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the bundle, on the first process only."""
+        if trainer.fast_dev_run or not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, SegmentationModule)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(data, SegmentationDataModule) and data.split is not None
+        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        epochs = trainer.current_epoch
+        if best:
+            state = torch.load(best, map_location="cpu", weights_only=True)
+            pl_module.load_state_dict(state["state_dict"])
+            epochs = int(state["epoch"]) + 1
+        pictures = [data.source.load(index) for index in data.split.validation]
+        pl_module.reset_segmenter()
+        segmented = [pl_module.segment(MicroscopyImage(p.pixels, p.name)) for p in pictures]
+        if self.tune:
+            pairs = [(result.maps, p.labels) for result, p in zip(segmented, pictures, strict=True)]
+            pl_module.decode, score = search_decode(pairs, pl_module.decode)
+            rank_zero_info(f"Decode parameters: {pl_module.decode} (validation Kaggle score {score:.4f})")
+            segmented = [result.decode(pl_module.decode) for result in segmented]
+        for result, picture in zip(segmented, pictures, strict=True):
+            pl_module.score(result, picture)
+        scores = pl_module.computed_scores()
+        training = {
+            **data.describe(),
+            "epochs": epochs,
+            "steps": trainer.global_step,
+            "crop": data.augmenter.crop,
+            "batch_size": data.batch_size,
+            "seed": data.seed,
+        }
+        card = {f"validation {name}": float(scores[name]) for name in CARD_SCORES}
+        folder = Path(self.folder or Path(trainer.default_root_dir) / "bundle")
+        pl_module.to_bundle(training=training, scores=card).save(folder)
+        rank_zero_info(f"Bundle written to {folder}")
+
+
+class LogPictures(Callback):
+    """Overlays of the first validation pictures in TensorBoard, truth left and prediction right.
+
+    Args:
+        pictures: how many.
+        every_n_epochs: how often.
+    """
+
+    def __init__(self, pictures: int = 4, every_n_epochs: int = 1) -> None:
+        self.pictures, self.every_n_epochs = pictures, every_n_epochs
+
+    @rank_zero_only
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Log one picture."""
+        if batch_idx >= self.pictures or trainer.sanity_checking or trainer.current_epoch % self.every_n_epochs:
+            return
+        assert isinstance(outputs, Segmentation) and isinstance(batch, LabelledPicture)
+        display = to_display(outputs.image)
+        pair = np.hstack([draw_overlay(display, batch.labels), draw_overlay(display, outputs.labels)])
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(f"val/{batch.name[:12]}", pair, trainer.global_step, dataformats="HWC")
+
+
+class WritePredictions(Callback):
+    """``predict`` writes a label TIFF and an overlay PNG per picture.
+
+    Args:
+        folder: where to; ``predictions`` in the run's folder by default.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self.folder = folder
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write every page of one file."""
+        folder = Path(self.folder or Path(trainer.default_root_dir) / "predictions")
+        folder.mkdir(parents=True, exist_ok=True)
+        for result in outputs:
+            write_labels(folder / f"{result.image.name}_labels.tif", result.labels)
+            write_overlay(folder / f"{result.image.name}_overlay.png", result)

@@ -1,0 +1,158 @@
+"""SegmentationModule: network, loss and scores for Lightning."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from data_modules.pictures import KINDS, LabelledPicture
+from lightning_modules.losses import probability_loss, segmentation_loss
+from lightning_modules.metrics import ForegroundScores, InstanceScores
+from segmentation.bundle import Bundle
+from segmentation.image_io import MicroscopyImage, read_images
+from segmentation.instance_maps import DecodeParams, encode
+from segmentation.preprocessing import Preprocessing
+from segmentation.segmenter import Segmentation, Segmenter
+from segmentation.unet import UNet
+
+WARM_UP = 0.05  # share of the run
+
+
+class SegmentationModule(LightningModule):
+    """Learns from crops; is judged on whole pictures through the very Segmenter that users run.
+
+    Args:
+        network: ``UNet()`` with its defaults if none is given.
+        preprocessing: travels with the weights.
+        decode: parameters for validation; those tuned at the end of ``fit`` replace them in the bundle.
+        bundle: a folder to start from: its network, preprocessing and decode parameters replace those above. It is how
+            a shipped model is tested, or trained further.
+        learning_rate: the highest of the run; a short warm-up leads to it, a cosine from it to a hundredth.
+        weight_decay: of AdamW.
+        dice_weight: of the soft Dice loss beside binary cross-entropy.
+        seed: of dropout; together with the step it fixes every mask, so a resumed run equals an unbroken one.
+    """
+
+    def __init__(
+        self,
+        network: UNet | None = None,
+        preprocessing: Preprocessing = Preprocessing(),  # noqa: B008  (frozen)
+        decode: DecodeParams = DecodeParams(),  # noqa: B008  (frozen)
+        bundle: str | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        dice_weight: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if bundle is not None:
+            loaded = Bundle.load(bundle)
+            network, preprocessing, decode = loaded.network, loaded.preprocessing, loaded.decode
+        self.network = (network if network is not None else UNet()).to(memory_format=torch.channels_last)
+        self.preprocessing, self.decode = preprocessing, decode
+        self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
+        self.seed = seed
+        self.instances = InstanceScores()
+        self.instances_of_kind = nn.ModuleDict({kind: InstanceScores() for kind in KINDS})
+        self.foreground = ForegroundScores()
+        self._segmenter: Segmenter | None = None
+
+    def to_bundle(self, **extra: Any) -> Bundle:
+        """The network as it stands, with its preprocessing and decode parameters."""
+        return Bundle(self.network, self.preprocessing, self.decode, **extra)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        """Loss of one batch of crops; see :class:`data_modules.datasets.CropDataset`."""
+        torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)) & 0x7FFFFFFF)
+        images, targets = batch
+        logits = self.network.logits(images.to(memory_format=torch.channels_last))
+        loss = segmentation_loss(logits, targets, self.dice_weight)
+        self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(images))
+        return loss
+
+    def segment(self, image: MicroscopyImage) -> Segmentation:
+        """What a user would get from the network as it stands."""
+        if self._segmenter is None:
+            self._segmenter = Segmenter(self.to_bundle(), device=str(self.device))
+        return self._segmenter(image)
+
+    def reset_segmenter(self) -> None:
+        """Take note that the weights or the decode parameters changed."""
+        self._segmenter = None
+
+    def score(self, result: Segmentation, picture: LabelledPicture) -> None:
+        """Add one picture to the scores."""
+        labels, truth = torch.from_numpy(result.labels.astype("int64")), torch.from_numpy(picture.labels)
+        self.instances.update(labels, truth)
+        self.instances_of_kind[picture.kind].update(labels, truth)
+        self.foreground.update((labels > 0).to(self.device), (truth > 0).to(self.device))
+
+    def computed_scores(self) -> dict[str, Tensor]:
+        """Scores over the pictures added so far, which are then forgotten; kinds without pictures are absent."""
+        scores = {**self.instances.compute(), **self.foreground.compute()}
+        for kind, metric in self.instances_of_kind.items():
+            of_kind = metric.compute()
+            if not of_kind["kaggle"].isnan():
+                scores |= {f"{name}_{kind}": of_kind[name] for name in ("kaggle", "ap50")}
+            metric.reset()
+        self.instances.reset()
+        self.foreground.reset()
+        return scores
+
+    def _judge(self, picture: LabelledPicture, stage: str) -> Segmentation:
+        result = self.segment(MicroscopyImage(picture.pixels, picture.name))
+        self.score(result, picture)
+        maps, target = torch.from_numpy(result.maps), torch.from_numpy(encode(picture.labels))
+        loss = probability_loss(maps[None], target[None], self.dice_weight)
+        self.log(f"{stage}/loss", loss.to(self.device), batch_size=1, sync_dist=True)
+        return result
+
+    def validation_step(self, picture: LabelledPicture, batch_index: int) -> Segmentation:
+        """Judge one whole picture."""
+        return self._judge(picture, "val")
+
+    def test_step(self, picture: LabelledPicture, batch_index: int) -> Segmentation:
+        """Judge one whole picture of the held-out fold."""
+        return self._judge(picture, "test")
+
+    def predict_step(self, path: Path, batch_index: int) -> list[Segmentation]:
+        """Segment every page of a file."""
+        return [self.segment(page) for page in read_images(path)]
+
+    def _log_scores(self, stage: str) -> None:
+        for name, value in self.computed_scores().items():
+            self.log(f"{stage}/{name}", value, prog_bar=name in ("kaggle", "iou"))
+        self.reset_segmenter()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores over all pictures."""
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores over all pictures."""
+        self._log_scores("test")
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Whole pictures stay on the host: the Segmenter moves their tiles itself."""
+        if isinstance(batch, LabelledPicture | Path):
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW; the learning rate warms up, then falls along a cosine to a hundredth at the end of the run."""
+        optimizer = torch.optim.AdamW(self.network.parameters(), self.learning_rate, weight_decay=self.weight_decay)
+        steps = float(self.trainer.estimated_stepping_batches)
+
+        def factor(step: int) -> float:
+            done = min(step / steps, 1.0)  # a run that is resumed with more epochs never leaves the schedule
+            return max(done / WARM_UP, 0.01) if done < WARM_UP else 0.01 + 0.99 * cosine(done)
+
+        def cosine(done: float) -> float:
+            return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

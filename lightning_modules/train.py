@@ -1,0 +1,89 @@
+"""The command line: ``python -m lightning_modules.train fit|validate|test|predict``."""
+
+import sys
+from pathlib import Path
+
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+
+from data_modules.datamodule import SegmentationDataModule
+from lightning_modules.callbacks import ExportBundle, LogPictures, WritePredictions
+from lightning_modules.segmentation_module import SegmentationModule
+from segmentation.errors import NucleoscopeError
+
+DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "slide.yaml"
+COMMANDS = ("fit", "validate", "test", "predict")
+
+
+class SegmentationCLI(LightningCLI):
+    """LightningCLI with our callbacks, and with precision, loggers and folders chosen by the device and the run."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Each callback's settings get a section of their own."""
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.add_lightning_class_args(ExportBundle, "export")
+        parser.add_lightning_class_args(LogPictures, "log_pictures")
+        parser.add_lightning_class_args(WritePredictions, "predictions")
+        parser.set_defaults(
+            {
+                "checkpoint.monitor": "val/kaggle",
+                "checkpoint.mode": "max",
+                "checkpoint.filename": "best",
+                "checkpoint.save_last": True,
+                "checkpoint.auto_insert_metric_name": False,
+                "early_stopping.monitor": "val/kaggle",
+                "early_stopping.mode": "max",
+                "early_stopping.patience": 20,
+            }
+        )
+
+    def before_instantiate_classes(self) -> None:
+        """Fill in what depends on the device and on the run's folder, where the user said nothing."""
+        config = self.config[self.subcommand]
+        trainer = config.trainer
+        if trainer.precision is None:
+            # bfloat16 on a CPU without its instructions is many times slower than float32
+            gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+            trainer.precision = "bf16-mixed" if gpu else "32-true"
+        root = Path(trainer.default_root_dir or "runs/default")
+        trainer.default_root_dir = str(root)
+        if config.checkpoint.dirpath is None:  # beside the numbered logs, so that "--ckpt_path last" finds it
+            config.checkpoint.dirpath = str(root / "checkpoints")
+        if trainer.logger is None:
+            folder = {"save_dir": str(root), "name": "logs"}
+            version = _next_version(root / "logs")
+            trainer.logger = [
+                {"class_path": f"pytorch_lightning.loggers.{name}", "init_args": {**folder, "version": version}}
+                for name in ("CSVLogger", "TensorBoardLogger")
+            ]
+
+
+def _next_version(logs: Path) -> int:
+    """One number for both loggers; logs of earlier runs are never overwritten."""
+    taken = [int(p.name[8:]) for p in logs.glob("version_*") if p.name[8:].isdigit()]
+    return max(taken, default=-1) + 1
+
+
+def main(args: list[str] | None = None) -> SegmentationCLI:
+    """Run one subcommand; without ``--config`` the default recipe is used."""
+    args = list(sys.argv[1:] if args is None else args)
+    if args and args[0] in COMMANDS and not any(a in ("-c", "--config") or a.startswith("--config=") for a in args):
+        args[1:1] = ["--config", str(DEFAULT_CONFIG)]
+    return SegmentationCLI(
+        SegmentationModule,
+        SegmentationDataModule,
+        args=args,
+        seed_everything_default=0,
+        save_config_kwargs={"overwrite": True},
+        # LightningCLI's own handling of hyperparameters in checkpoints is off: the config alone decides.
+        trainer_defaults={"use_distributed_sampler": False},
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except NucleoscopeError as error:
+        sys.exit(f"error: {error}")

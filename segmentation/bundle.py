@@ -1,0 +1,152 @@
+"""Bundle <-> folder: config.json, model.safetensors and a card. A bundle is everything that use of a model needs."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from segmentation.errors import BundleError, NucleoscopeError
+from segmentation.instance_maps import MAP_NAMES, DecodeParams
+from segmentation.model_card import render_card
+from segmentation.preprocessing import Preprocessing
+from segmentation.unet import UNet
+
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A trained network with all that its use needs.
+
+    Attributes:
+        network: in evaluation mode once loaded.
+        preprocessing: the formula that prepared the training pictures.
+        decode: parameters that turn the network's maps into labels.
+        training: what it was trained on and how: JSON values.
+        scores: what was measured on pictures the training never saw: JSON values.
+        revision: first 12 digits of the weights' SHA-256; empty before saving.
+    """
+
+    network: UNet
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    decode: DecodeParams = field(default_factory=DecodeParams)
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    revision: str = ""
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the folder whole or not at all; an older bundle at that place is replaced.
+
+        Raises:
+            BundleError: if the place holds something else, or cannot be written.
+        """
+        folder = Path(folder)
+        if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG).exists():
+            raise BundleError(f"{folder}: the folder holds other files; name an empty or new folder for the bundle.")
+        state = {key: value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
+        weights = save_tensors(state)
+        config = {
+            "format_version": FORMAT_VERSION,
+            "network": {"name": "unet", "arguments": self.network.arguments, "maps": list(MAP_NAMES)},
+            "preprocessing": asdict(self.preprocessing),
+            "decode": asdict(self.decode),
+            "training": self.training,
+            "scores": self.scores,
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        }
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+            fresh.chmod(0o755)  # mkdtemp is private; a bundle is to be served and copied
+            (fresh / WEIGHTS).write_bytes(weights)
+            (fresh / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            (fresh / CARD).write_text(render_card(config), encoding="utf-8")
+            if folder.exists():
+                old = fresh.with_name(fresh.name + "-old")
+                folder.rename(old)
+                fresh.rename(folder)
+                shutil.rmtree(old)
+            else:
+                fresh.rename(folder)
+        except OSError as error:
+            raise BundleError(
+                f"{folder}: the bundle cannot be written ({error.strerror}); free the disk or name another folder."
+            ) from error
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Bundle":
+        """Read a bundle; nothing is unpickled, and nothing else is ever loaded in its place.
+
+        Raises:
+            BundleError: missing, newer, damaged, or not matching its own hash or network.
+        """
+        folder = Path(folder)
+        config = _read_config(folder)
+        try:
+            weights = (folder / WEIGHTS).read_bytes()
+        except OSError as error:
+            raise BundleError(f"{folder}: {WEIGHTS} is missing; copy the bundle again, whole.") from error
+        digest = hashlib.sha256(weights).hexdigest()
+        if digest != config.get("weights_sha256"):
+            raise BundleError(
+                f"{folder}: {WEIGHTS} does not match the hash in {CONFIG}: it is cut short, changed or of another "
+                "bundle; copy the bundle again, whole."
+            )
+        try:
+            if config["network"]["name"] != "unet" or tuple(config["network"]["maps"]) != MAP_NAMES:
+                raise BundleError(
+                    f"{folder}: network {config['network']['name']!r} with maps {config['network']['maps']} is not "
+                    "known here; update Nucleoscope."
+                )
+            network = UNet(**config["network"]["arguments"])
+            network.load_state_dict(load_tensors(weights))
+            return cls(
+                network=network.eval(),
+                preprocessing=Preprocessing(**config["preprocessing"]),
+                decode=DecodeParams(**config["decode"]),
+                training=dict(config["training"]),
+                scores=dict(config["scores"]),
+                revision=digest[:12],
+            )
+        except NucleoscopeError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise BundleError(
+                f"{folder}: {CONFIG} and {WEIGHTS} do not describe a network that fits together "
+                f"({type(error).__name__}: {reason}); export the bundle again."
+            ) from error
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise BundleError(
+            f"{folder}: there is no such model folder; give a folder with {CONFIG} and {WEIGHTS}, "
+            "for example checkpoints/nuclei."
+        )
+    path = folder / CONFIG
+    if not path.is_file():
+        found = [item.name for item in folder.iterdir() if item.suffix in (".ckpt", ".pt", ".pth", ".bin", ".pkl")]
+        hint = f"; {found[0]} is a pickle and is never opened" if found else ""
+        raise BundleError(f"{folder}: {CONFIG} is missing, so this is not a model bundle{hint}.")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: not readable as JSON ({error}); copy the bundle again, whole.") from error
+    if not isinstance(config, dict) or not isinstance(config.get("format_version"), int):
+        raise BundleError(f"{path}: it states no format_version; export the bundle again.")
+    if config["format_version"] > FORMAT_VERSION:
+        raise BundleError(
+            f"{folder}: bundle format {config['format_version']} is newer than {FORMAT_VERSION}, the newest read here; "
+            "update Nucleoscope."
+        )
+    return config

@@ -1,0 +1,56 @@
+"""The card (README.md) that travels with a bundle, written from the bundle's own config."""
+
+from typing import Any
+
+_FRONT = """---
+license: apache-2.0
+library_name: nucleoscope
+pipeline_tag: image-segmentation
+tags:
+- nucleoscope
+- microscopy
+- nuclei
+- u-net
+---
+"""
+
+_USE = """## Use
+
+```python
+from segmentation import Segmenter
+
+result = Segmenter.from_pretrained("FOLDER")("picture.tif")
+print(result.count, result.labels.shape)
+```
+
+## Limits
+
+For research, not for diagnosis. Accuracy on pictures unlike the training data (other stains, magnifications,
+instruments) is unknown: look at the overlay before you trust a count.
+"""
+
+
+def render_card(config: dict[str, Any]) -> str:
+    """Markdown for a bundle's ``config.json``; every number in it is read from there."""
+    arguments = config["network"]["arguments"]
+    lines = [_FRONT, "# Nucleoscope model bundle", ""]
+    lines.append(
+        f"U-Net with levels of {', '.join(map(str, arguments['channels']))} channels, {arguments['in_channels']} input "
+        f"channels, predicting {', '.join(config['network']['maps'])}."
+    )
+    lines += ["", *_table("Training", config["training"]), *_table("Scores on held-out pictures", config["scores"])]
+    lines += _table("Decoding", config["decode"])
+    lines += [f"Weights SHA-256: `{config['weights_sha256']}`", "", _USE]
+    return "\n".join(lines)
+
+
+def _table(title: str, values: dict[str, Any]) -> list[str]:
+    if not values:
+        return [f"## {title}", "", "Not recorded.", ""]
+    rows = [f"| {key} | {_cell(value)} |" for key, value in values.items()]
+    return [f"## {title}", "", "| | |", "| --- | --- |", *rows, ""]
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.4f}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")

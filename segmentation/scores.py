@@ -1,0 +1,94 @@
+"""How well predicted labels agree with true ones: pure functions on label images ``(H, W)``, ``preds, target``."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from segmentation.errors import ImageShapeError
+
+# The competition's IoU thresholds, 0.50 to 0.95 (Caicedo et al., Nature Methods 16, 2019).
+THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
+
+
+@dataclass(frozen=True, eq=False)
+class MatchCounts:
+    """Objects found, invented and missed at each IoU threshold; three integer arrays of one length.
+
+    Attributes:
+        true_positives: predicted objects matched one to one with a true object.
+        false_positives: predicted objects left over.
+        false_negatives: true objects left over.
+    """
+
+    true_positives: NDArray[np.int64]
+    false_positives: NDArray[np.int64]
+    false_negatives: NDArray[np.int64]
+
+    def average_precision(self) -> NDArray[np.float64]:
+        """TP / (TP + FP + FN) per threshold; 1 where there was nothing to find and nothing was found."""
+        return average_precision(self.true_positives, self.false_positives, self.false_negatives)
+
+
+def average_precision(
+    true_positives: NDArray, false_positives: NDArray, false_negatives: NDArray
+) -> NDArray[np.float64]:
+    """TP / (TP + FP + FN), elementwise; 1 where all three are 0."""
+    total = true_positives + false_positives + false_negatives
+    return np.divide(true_positives, total, out=np.ones(np.shape(total)), where=total > 0)
+
+
+def overlap_iou(preds: NDArray, target: NDArray) -> tuple[csr_array, int, int]:
+    """IoU of every overlapping pair: sparse (predicted objects, true objects), and both numbers of objects.
+
+    Label values may have gaps; 0 is the background.
+
+    Raises:
+        ImageShapeError: if the two are not ``(H, W)`` of one shape.
+    """
+    if preds.shape != target.shape or preds.ndim != 2:
+        raise ImageShapeError(f"preds {preds.shape} and target {target.shape} must be (H, W) of one shape.")
+    pred_values, pred_index = np.unique(preds, return_inverse=True)
+    true_values, true_index = np.unique(target, return_inverse=True)
+    flat = pred_index.ravel() * len(true_values) + true_index.ravel()
+    cells, pixels = np.unique(flat, return_counts=True)
+    rows, columns = np.divmod(cells, len(true_values))
+    pred_area = np.bincount(rows, weights=pixels, minlength=len(pred_values))
+    true_area = np.bincount(columns, weights=pixels, minlength=len(true_values))
+    objects = (pred_values[rows] != 0) & (true_values[columns] != 0)
+    rows, columns, pixels = rows[objects], columns[objects], pixels[objects]
+    iou = pixels / (pred_area[rows] + true_area[columns] - pixels)
+    table = csr_array((iou, (rows, columns)), shape=(len(pred_values), len(true_values)))
+    return table, int((pred_values != 0).sum()), int((true_values != 0).sum())
+
+
+def match(preds: NDArray, target: NDArray, thresholds: tuple[float, ...] = THRESHOLDS) -> MatchCounts:
+    """Match objects one to one, as many as possible, among pairs with IoU at or above each threshold."""
+    table, predicted, true = overlap_iou(preds, target)
+    found = []
+    for threshold in thresholds:
+        pairs = table.copy()
+        pairs.data = (pairs.data >= threshold).astype(np.int8)
+        pairs.eliminate_zeros()
+        found.append(int((maximum_bipartite_matching(pairs, perm_type="column") >= 0).sum()))
+    true_positives = np.array(found, np.int64)
+    return MatchCounts(true_positives, predicted - true_positives, true - true_positives)
+
+
+def kaggle_score(preds: NDArray, target: NDArray) -> float:
+    """Mean of the average precision over the thresholds 0.50 to 0.95, for one picture."""
+    return float(match(preds, target).average_precision().mean())
+
+
+def foreground_iou(preds: NDArray, target: NDArray) -> float:
+    """Intersection over union of the two foregrounds (label > 0); 1 if both are empty."""
+    both, either = np.sum((preds > 0) & (target > 0)), np.sum((preds > 0) | (target > 0))
+    return float(both / either) if either else 1.0
+
+
+def foreground_dice(preds: NDArray, target: NDArray) -> float:
+    """2 |A and B| / (|A| + |B|) of the two foregrounds (label > 0); 1 if both are empty."""
+    both, total = np.sum((preds > 0) & (target > 0)), np.sum(preds > 0) + np.sum(target > 0)
+    return float(2 * both / total) if total else 1.0

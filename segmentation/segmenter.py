@@ -1,0 +1,143 @@
+"""Segmenter: a bundle and a picture -> Segmentation. The page, the command line and Lightning's predict all use it."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from segmentation.bundle import Bundle
+from segmentation.errors import ParameterError
+from segmentation.image_io import MicroscopyImage, read_image, read_images
+from segmentation.instance_maps import DecodeParams, decode
+from segmentation.tiling import Tile, predict_tiled
+
+TILE, OVERLAP = 1024, 128  # multiples of the network's stride; the overlap exceeds its receptive radius' weight
+Source = str | Path | bytes | NDArray | Image.Image | MicroscopyImage
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The nuclei of one picture.
+
+    Attributes:
+        image: the picture as read.
+        maps: ``(1, H, W)`` float32, the network's answer: the probability of foreground.
+        labels: ``(H, W)`` uint16 or uint32, 0 the background, 1..count the nuclei.
+        params: what turned ``maps`` into ``labels``.
+        seconds: wall time of the network and of the decoding.
+    """
+
+    image: MicroscopyImage
+    maps: NDArray[np.float32]
+    labels: NDArray[np.uint16] | NDArray[np.uint32]
+    params: DecodeParams
+    seconds: float
+
+    @property
+    def foreground(self) -> NDArray[np.float32]:
+        """Probability of foreground, ``(H, W)`` in [0, 1]."""
+        return self.maps[0]
+
+    @property
+    def count(self) -> int:
+        """Number of nuclei."""
+        return int(self.labels.max())
+
+    def decode(self, params: DecodeParams) -> "Segmentation":
+        """The same picture with other parameters; the network does not run again."""
+        start = time.perf_counter()
+        labels = decode(self.maps, params)
+        return replace(self, labels=labels, params=params, seconds=time.perf_counter() - start)
+
+
+class Segmenter:
+    """Finds the nuclei of pictures with one bundle.
+
+    Args:
+        bundle: network, preprocessing and decode parameters.
+        device: "auto" (a GPU when there is one), or any name torch knows: "cpu", "cuda:1", "mps".
+
+    Raises:
+        ParameterError: if torch has no such device.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = "auto") -> None:
+        self.bundle = bundle
+        self.device = _device(device)
+        # eval() matters: with dropout left on, the same picture would give other nuclei each time.
+        self._network = bundle.network.eval().to(self.device, memory_format=torch.channels_last)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: str = "auto") -> "Segmenter":
+        """Load a bundle folder such as ``checkpoints/nuclei``; raises BundleError if it is not one, whole."""
+        return cls(Bundle.load(folder), device)
+
+    def __call__(
+        self,
+        image: Source,
+        params: DecodeParams | None = None,
+        *,
+        channel: int | None = None,
+        progress: Progress | None = None,
+    ) -> Segmentation:
+        """Segment a picture of one page.
+
+        Args:
+            image: a path, a file's bytes, an array ``(H, W)`` or ``(H, W, C)``, or a Pillow picture.
+            params: decode parameters; the bundle's own by default.
+            channel: segment this channel alone, counted from 0.
+            progress: called with the fraction done, in (0, 1].
+
+        Raises:
+            ImageReadError, ImageShapeError: see :func:`segmentation.read_image`.
+        """
+        picture = read_image(image, channel=channel)
+        params = params or self.bundle.decode
+        start = time.perf_counter()
+        maps = self.predict_maps(picture, progress)
+        labels = decode(maps, params)
+        return Segmentation(picture, maps, labels, params, time.perf_counter() - start)
+
+    def segment_pages(
+        self, source: Source, params: DecodeParams | None = None, *, channel: int | None = None
+    ) -> Iterator[Segmentation]:
+        """Segment every page of a file, one at a time."""
+        for image in read_images(source, channel=channel):
+            yield self(image, params)
+
+    def predict_maps(self, image: MicroscopyImage, progress: Progress | None = None) -> NDArray[np.float32]:
+        """The network's maps ``(1, H, W)`` in [0, 1]; large pictures go through in tiles."""
+        preprocessing = self.bundle.preprocessing
+        intensity = preprocessing.measure(image.pixels)
+        height, width = image.shape
+
+        def predict(tile: Tile) -> NDArray[np.float32]:
+            return self.predict_prepared(preprocessing.apply(image.pixels[tile], intensity))
+
+        maps = self.bundle.network.head.out_channels
+        return predict_tiled(predict, maps, height, width, tile=TILE, overlap=OVERLAP, progress=progress)
+
+    def predict_prepared(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Prepared pixels ``(H, W, C)`` -> maps ``(maps, H, W)``, in one pass of the network."""
+        batch = torch.from_numpy(np.ascontiguousarray(prepared.transpose(2, 0, 1)))[None]
+        with torch.inference_mode():
+            batch = batch.to(self.device).to(memory_format=torch.channels_last)
+            return self._network(batch)[0].float().cpu().numpy()
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ParameterError(f"device={name!r}: not usable here ({reason}); choose 'auto' or 'cpu'.") from error
+    return device
