@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,15 @@ MUTUAL_CORRELATION = 0.8  # enough when each of the two borders has no better pa
 MAX_STEP = 1.5  # step across the seam, relative to the steps between neighbours inside
 
 
+@dataclass(frozen=True, eq=False)
+class _Borders:
+    """What is kept of a picture: its outermost rows and columns, and how much neighbours inside differ."""
+
+    first: NDArray[np.float32]
+    last: NDArray[np.float32]
+    step: float
+
+
 class SeamFinder:
     """Collects the borders of pictures, then tells which ones adjoin.
 
@@ -23,23 +33,22 @@ class SeamFinder:
     """
 
     def __init__(self) -> None:
-        self._borders: dict[tuple[int, int], list[tuple[int, NDArray[np.float32]]]] = defaultdict(list)
+        self._members: dict[tuple[int, ...], list[tuple[int, list[_Borders]]]] = defaultdict(list)
         self._count = 0
 
     def add(self, pixels: NDArray) -> None:
         """Take note of the next picture, ``(H, W, C)``."""
         grey = pixels.astype(np.float32).mean(axis=2)
-        self._borders[grey.shape].append((self._count, grey))
+        self._members[grey.shape].append((self._count, [_borders(grey, axis) for axis in (0, 1)]))
         self._count += 1
 
     def groups(self) -> list[int]:
         """A group number for each picture, in the order they were added."""
         pairs: list[tuple[int, int]] = []
-        for members in self._borders.values():
-            numbers = [number for number, _ in members]
-            pictures = [grey for _, grey in members]
+        for members in self._members.values():
             for axis in (0, 1):
-                pairs += [(numbers[a], numbers[b]) for a, b in _adjoining(pictures, axis)]
+                found = _adjoining([borders[axis] for _, borders in members])
+                pairs += [(members[a][0], members[b][0]) for a, b in found]
         rows, columns = np.array(pairs, int).reshape(-1, 2).T
         graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(self._count, self._count))
         return connected_components(graph, directed=False)[1].tolist()
@@ -53,11 +62,15 @@ def find_groups(pictures: Iterable[NDArray]) -> list[int]:
     return finder.groups()
 
 
-def _adjoining(pictures: list[NDArray[np.float32]], axis: int) -> list[tuple[int, int]]:
-    """Index pairs (a, b) where b continues a along ``axis``."""
-    last = np.stack([np.take(picture, -1, axis) for picture in pictures])
-    first = np.stack([np.take(picture, 0, axis) for picture in pictures])
-    inner = np.stack([np.abs(np.take(p, -1, axis) - np.take(p, -2, axis)).mean() for p in pictures])
+def _borders(grey: NDArray[np.float32], axis: int) -> _Borders:
+    last, before = np.take(grey, -1, axis), np.take(grey, max(grey.shape[axis] - 2, 0), axis)
+    return _Borders(np.take(grey, 0, axis), last, float(np.abs(last - before).mean()))
+
+
+def _adjoining(borders: list[_Borders]) -> list[tuple[int, int]]:
+    """Index pairs (a, b) where b continues a."""
+    last, first = np.stack([b.last for b in borders]), np.stack([b.first for b in borders])
+    inner = [b.step for b in borders]
     z_last, z_first = _standardise(last), _standardise(first)
     correlation = z_last @ z_first.T / last.shape[1]
     np.fill_diagonal(correlation, -1)
