@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Subset
 from data_modules.augmentation import AugmentationParams, Augmenter
 from data_modules.datasets import CropDataset, EpochSampler, PictureDataset
 from data_modules.dsb2018 import Dsb2018
-from data_modules.pictures import LabelledPicture, PictureInfo, PictureSource
+from data_modules.pictures import LabelledPicture, PictureSource
 from data_modules.splits import Split, read_fold_table, split_pictures
 from segmentation.errors import DataError
 from segmentation.image_io import SUFFIXES
@@ -54,8 +54,7 @@ class SegmentationDataModule(LightningDataModule):
         self.batch_size, self.seed, self.predict_path = batch_size, seed, predict_path
         self.workers = min((os.cpu_count() or 1) - 1, 8) if workers is None else workers
         self.augmenter = Augmenter(augmentation, crop)
-        self._split_arguments = {"folds": folds, "fold": fold, "validation_fraction": validation_fraction, "seed": seed}
-        self._fold_table = fold_table
+        self.folds, self.fold, self.validation_fraction, self.fold_table = folds, fold, validation_fraction, fold_table
         self.split: Split | None = None
 
     def prepare_data(self) -> None:
@@ -67,25 +66,31 @@ class SegmentationDataModule(LightningDataModule):
         """In every process: read the index and split it."""
         if self.split is None and stage != "predict":
             self.source.setup()
-            table = read_fold_table(self._fold_table) if self._fold_table else None
-            self.split = split_pictures(self.source.infos, table=table, **self._split_arguments)
+            self.split = split_pictures(
+                self.source.infos,
+                folds=self.folds,
+                fold=self.fold,
+                validation_fraction=self.validation_fraction,
+                seed=self.seed,
+                table=read_fold_table(self.fold_table) if self.fold_table else None,
+            )
 
-    def describe(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str | int | float]:
         """What was trained on, for the bundle's card."""
-        assert self.split is not None
-        split = self.split
+        split = self._known_split()
         counts = f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} held out"
         left = f", {len(split.left_out)} left out (same field as a held-out picture)" if split.left_out else ""
-        return {"data": type(self.source).__name__, "pictures": counts + left, "split": str(self._split_arguments)}
-
-    def infos(self, indices: list[int]) -> list[PictureInfo]:
-        """Name, kind and group of chosen pictures."""
-        return [self.source.infos[index] for index in indices]
+        return {
+            "data": type(self.source).__name__,
+            "pictures": counts + left,
+            "folds": "a published table" if self.fold_table else self.folds,
+            "held-out fold": self.fold,
+            "validation fraction": self.validation_fraction,
+        }
 
     def train_dataloader(self) -> DataLoader:
         """Batches of (pixels ``(N, C, crop, crop)``, targets ``(N, maps, crop, crop)``)."""
-        assert self.split is not None
-        dataset = CropDataset(self.source, self.split.train, self._preprocessing(), self.augmenter, self.seed)
+        dataset = CropDataset(self.source, self._known_split().train, self._preprocessing(), self.augmenter, self.seed)
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(
             dataset,
@@ -100,13 +105,11 @@ class SegmentationDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         """Whole :class:`LabelledPicture` objects, one at a time."""
-        assert self.split is not None
-        return self._pictures(self.split.validation)
+        return self._pictures(self._known_split().validation)
 
     def test_dataloader(self) -> DataLoader:
         """Whole pictures of the held-out fold."""
-        assert self.split is not None
-        return self._pictures(self.split.test)
+        return self._pictures(self._known_split().test)
 
     def predict_dataloader(self) -> DataLoader:
         """Paths under ``predict_path``."""
@@ -118,6 +121,11 @@ class SegmentationDataModule(LightningDataModule):
             raise DataError(f"{root}: no pictures there; name a file or a folder that holds some.")
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(paths[rank::world], batch_size=None)  # type: ignore[arg-type]
+
+    def _known_split(self) -> Split:
+        if self.split is None:
+            raise DataError("The pictures are not split yet; call prepare_data() and setup('fit') first.")
+        return self.split
 
     @property
     def _predicting(self) -> bool:

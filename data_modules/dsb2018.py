@@ -106,7 +106,7 @@ class Dsb2018(PictureSource):
     def _convert(self, members: Members, root: Path, folder: Path) -> None:
         pictures, masks = _sort_members(members.listing)
         if not pictures:
-            raise DataError(f"{root}: no <ImageId>/images/<ImageId>.png inside; give the official stage1_train archive.")
+            raise DataError(f"{root}: no ID/images/ID.png inside; give the official stage1_train.")
         if self.complete and len(pictures) not in OFFICIAL_COUNTS:
             raise DataError(
                 f"{root}: {len(pictures)} pictures, and the official archive has 664 or 670: it is incomplete; download "

@@ -18,18 +18,19 @@ _MAX_LISTED = 20
 
 
 class ImageFolder(PictureSource):
-    """``root/images/NAME.*`` with ``root/masks/NAME.*``, or ``root/masks/NAME/*`` with one file per nucleus.
+    r"""``root/images/NAME.*`` with ``root/masks/NAME.*``, or ``root/masks/NAME/*`` with one file per nucleus.
 
     A mask file may end in _mask, _masks, _label, _labels or _seg. One with two values is binary: its connected
-    components are the nuclei. One with more values is a label image. Of overlapping one-nucleus masks, the first by file
-    name keeps the pixel.
+    components are the nuclei. One with more values is a label image. Of overlapping one-nucleus masks, the first by
+    file name keeps the pixel.
 
     Args:
         root: folder that holds ``images`` and ``masks``.
         one_object: each mask is one object, however many parts it has (a lesion, an organ); train with
             ``--model.decode.mode mask``.
-        group_pattern: regular expression with one group, e.g. ``"(slide\\d+)_"``; pictures whose names give the same text
-            never part between training and validation. Without it, pictures cut from one field are found by their seams.
+        group_pattern: regular expression with one group, e.g. ``"(slide\d+)_"``; pictures whose names give the same
+            text never part between training and validation. Without it, pictures cut from one field are found by their
+            seams.
     """
 
     def __init__(self, root: str, one_object: bool = False, group_pattern: str | None = None) -> None:
@@ -102,7 +103,9 @@ class ImageFolder(PictureSource):
                 problems.append(f"images/{image.name} has several masks ({names}); keep one")
             else:
                 problems.append(f"images/{image.name} has no mask; add masks/{image.stem}.png")
-        problems += [f"masks/{mask.name} has no picture; add it to images/ or remove the mask" for mask in masks.values()]
+        problems += [
+            f"masks/{mask.name} has no picture; add it to images/ or remove the mask" for mask in masks.values()
+        ]
         return pairs, problems
 
     def _read(self, image: Path, mask: Path) -> LabelledPicture:

@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,8 @@ def split_pictures(
     """
     if folds < 2 or not 0 < validation_fraction < 1 or fold < 0 or (table is None and fold >= folds):
         raise ParameterError(
-            f"folds={folds}, fold={fold}, validation_fraction={validation_fraction}: give at least 2 folds, a fold below "
-            "that number, and a fraction strictly between 0 and 1."
+            f"folds={folds}, fold={fold}, validation_fraction={validation_fraction}: give at least 2 folds, a fold "
+            "below that number, and a fraction strictly between 0 and 1."
         )
     groups: dict[str, list[int]] = defaultdict(list)
     for index, info in enumerate(infos):
@@ -79,14 +80,14 @@ def split_pictures(
     if not (train and validation and test):
         raise DataError(
             f"{len(infos)} pictures in {len(groups)} groups leave {len(train)} for training, {len(validation)} for "
-            f"validation and {len(test)} for testing, and each needs one: add pictures, or lower folds ({folds}) or raise "
-            f"validation_fraction ({validation_fraction})."
+            f"validation and {len(test)} for testing, and each needs one: add pictures, lower folds ({folds}), raise "
+            f"validation_fraction ({validation_fraction}), or say what belongs together (group_pattern)."
         )
     return Split(sorted(train), sorted(validation), sorted(test), sorted(left_out))
 
 
 def _deal(
-    groups: dict[str, list[int]], kind_of_group: dict[str, str], shares: list[float], seed: int
+    groups: dict[str, list[int]], kind_of_group: Mapping[str, str], shares: list[float], seed: int
 ) -> dict[str, int]:
     """Give each group to the part that lacks most of its kind, largest groups first; ties by what lacks most of all."""
     generator = np.random.default_rng(seed)

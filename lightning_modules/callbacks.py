@@ -10,12 +10,10 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
 from data_modules.datamodule import SegmentationDataModule
-from data_modules.pictures import LabelledPicture
 from lightning_modules.decode_search import search_decode
 from lightning_modules.segmentation_module import SegmentationModule
 from segmentation.image_io import MicroscopyImage
 from segmentation.overlay import draw_overlay, to_display
-from segmentation.segmenter import Segmentation
 from segmentation.writers import write_labels, write_overlay
 
 CARD_SCORES = ("kaggle", "ap50", "ap75", "ap90", "iou", "dice")
@@ -34,11 +32,13 @@ class ExportBundle(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the bundle, on the first process only."""
-        if trainer.fast_dev_run or not trainer.is_global_zero:
+        dry_run = trainer.fast_dev_run  # type: ignore[attr-defined]  # set by Lightning, unknown to its types
+        if dry_run or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, SegmentationModule)
         data = trainer.datamodule  # type: ignore[attr-defined]
-        assert isinstance(data, SegmentationDataModule) and data.split is not None
+        assert isinstance(data, SegmentationDataModule)
+        assert data.split is not None
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         epochs = trainer.current_epoch
         if best:
@@ -94,12 +94,12 @@ class LogPictures(Callback):
         """Log one picture."""
         if batch_idx >= self.pictures or trainer.sanity_checking or trainer.current_epoch % self.every_n_epochs:
             return
-        assert isinstance(outputs, Segmentation) and isinstance(batch, LabelledPicture)
-        display = to_display(outputs.image)
-        pair = np.hstack([draw_overlay(display, batch.labels), draw_overlay(display, outputs.labels)])
+        result, picture = outputs["segmentation"], batch
+        display = to_display(result.image)
+        pair = np.hstack([draw_overlay(display, picture.labels), draw_overlay(display, result.labels)])
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(f"val/{batch.name[:12]}", pair, trainer.global_step, dataformats="HWC")
+                logger.experiment.add_image(f"val/{picture.name[:12]}", pair, trainer.global_step, dataformats="HWC")
 
 
 class WritePredictions(Callback):

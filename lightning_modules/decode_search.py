@@ -1,6 +1,6 @@
 """Searches the decode parameters on the validation pictures when training ends."""
 
-from dataclasses import replace
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ def search_decode(
     # Twice around, one parameter at a time: the score is smooth enough, and a full grid takes five times as long.
     steps = [(field, value) for field, values in (*fields.items(), *fields.items()) for value in values]
     for field, value in tqdm(steps, desc="searching decode parameters", disable=not progress, leave=False):
-        candidate = replace(best, **{field: value})
+        candidate = DecodeParams(**{**asdict(best), field: value})
         if candidate == best:
             continue
         score = _mean_score(pictures, candidate)

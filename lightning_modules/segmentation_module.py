@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pytorch_lightning import LightningModule
@@ -17,7 +17,7 @@ from segmentation.image_io import MicroscopyImage, read_images
 from segmentation.instance_maps import DecodeParams, encode
 from segmentation.preprocessing import Preprocessing
 from segmentation.segmenter import Segmentation, Segmenter
-from segmentation.unet import UNet
+from segmentation.unet import UNet, channels_last
 
 WARM_UP = 0.05  # share of the run
 
@@ -52,12 +52,12 @@ class SegmentationModule(LightningModule):
         if bundle is not None:
             loaded = Bundle.load(bundle)
             network, preprocessing, decode = loaded.network, loaded.preprocessing, loaded.decode
-        self.network = (network if network is not None else UNet()).to(memory_format=torch.channels_last)
+        self.network = channels_last(network if network is not None else UNet())
         self.preprocessing, self.decode = preprocessing, decode
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
         self.seed = seed
         self.instances = InstanceScores()
-        self.instances_of_kind = nn.ModuleDict({kind: InstanceScores() for kind in KINDS})
+        self._kinds = nn.ModuleDict({kind: InstanceScores() for kind in KINDS})
         self.foreground = ForegroundScores()
         self._segmenter: Segmenter | None = None
 
@@ -79,6 +79,11 @@ class SegmentationModule(LightningModule):
         if self._segmenter is None:
             self._segmenter = Segmenter(self.to_bundle(), device=str(self.device))
         return self._segmenter(image)
+
+    @property
+    def instances_of_kind(self) -> dict[str, InstanceScores]:
+        """Scores of each kind of picture."""
+        return cast(dict[str, InstanceScores], dict(self._kinds.items()))
 
     def reset_segmenter(self) -> None:
         """Take note that the weights or the decode parameters changed."""
@@ -111,13 +116,13 @@ class SegmentationModule(LightningModule):
         self.log(f"{stage}/loss", loss.to(self.device), batch_size=1, sync_dist=True)
         return result
 
-    def validation_step(self, picture: LabelledPicture, batch_index: int) -> Segmentation:
-        """Judge one whole picture."""
-        return self._judge(picture, "val")
+    def validation_step(self, picture: LabelledPicture, batch_index: int) -> dict[str, Any]:
+        """Judge one whole picture; callbacks find what a user would get under "segmentation"."""
+        return {"segmentation": self._judge(picture, "val")}
 
-    def test_step(self, picture: LabelledPicture, batch_index: int) -> Segmentation:
-        """Judge one whole picture of the held-out fold."""
-        return self._judge(picture, "test")
+    def test_step(self, picture: LabelledPicture, batch_index: int) -> dict[str, Any]:
+        """Judge one whole picture of the held-out fold; see ``validation_step``."""
+        return {"segmentation": self._judge(picture, "test")}
 
     def predict_step(self, path: Path, batch_index: int) -> list[Segmentation]:
         """Segment every page of a file."""

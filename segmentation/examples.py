@@ -1,4 +1,4 @@
-"""Seeded pictures that look like the kinds of microscopy, with their true labels: for examples, tests and smoke runs."""
+"""Seeded pictures that look like the kinds of microscopy, with true labels: for examples, tests and smoke runs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -43,7 +43,8 @@ def make_example(
     Args:
         appearance: dark field with glowing nuclei, bright field with darker ones, or stained tissue.
         seed: of everything random.
-        height, width: in pixels, at least 16.
+        height: in pixels, at least 16.
+        width: in pixels, at least 16.
         nuclei: how many to place; crowded pictures may hold fewer, since nuclei touch but never overlap.
         radius: range of their mean radius in pixels.
 
@@ -85,9 +86,7 @@ def _place_nuclei(
         u = (dx * np.cos(angle) + dy * np.sin(angle)) / stretch
         v = (-dx * np.sin(angle) + dy * np.cos(angle)) * stretch
         phase = np.arctan2(v, u)
-        edge = 1 + sum(
-            a * np.cos((k + 2) * phase) + b * np.sin((k + 2) * phase) for k, (a, b) in enumerate(wobble.T)
-        )
+        edge = 1 + sum(a * np.cos((k + 2) * phase) + b * np.sin((k + 2) * phase) for k, (a, b) in enumerate(wobble.T))
         inside = np.hypot(u, v) < size * edge
         region = labels[ys[0, 0] : ys[-1, 0] + 1, xs[0, 0] : xs[0, -1] + 1]
         # Touching is allowed, overlapping is not: true labels must be what a person could draw.
@@ -123,12 +122,16 @@ def _brightfield(generator: np.random.Generator, labels: NDArray) -> NDArray[np.
     body = ndimage.gaussian_filter((labels > 0).astype(np.float32), 8) * 0.15
     paper = 0.85 + 0.02 * _texture(generator, labels.shape, 30)
     grain = 0.012 * generator.standard_normal(labels.shape)
-    return (paper - dark * (1 + 0.1 * _texture(generator, labels.shape, 1.5)) - body + grain).astype(np.float32)[..., None]
+    return (paper - dark * (1 + 0.1 * _texture(generator, labels.shape, 1.5)) - body + grain).astype(np.float32)[
+        ..., None
+    ]
 
 
 def _tissue(generator: np.random.Generator, labels: NDArray) -> NDArray[np.float32]:
     nuclear = ndimage.gaussian_filter(_per_nucleus(generator, labels, 0.7, 1.3), 0.8)
     nuclear *= 1 + 0.15 * _texture(generator, labels.shape, 1.2)
-    stroma = np.clip(0.25 + 0.12 * _texture(generator, labels.shape, 6) + 0.05 * _texture(generator, labels.shape, 1.5), 0, 1)
+    stroma = np.clip(
+        0.25 + 0.12 * _texture(generator, labels.shape, 6) + 0.05 * _texture(generator, labels.shape, 1.5), 0, 1
+    )
     density = nuclear[..., None] * _HAEMATOXYLIN + stroma[..., None] * _EOSIN
     return (np.exp(-density) + 0.01 * generator.standard_normal(density.shape)).astype(np.float32)

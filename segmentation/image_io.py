@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segmentation.errors import ImageReadError, ImageShapeError, NucleoscopeError
+from segmentation.limits import check_size
 from segmentation.tiff_io import iter_tiff_pages
 
-MAX_PIXELS = 400_000_000  # per page; checked on the header, before memory is taken
 FORMATS = "PNG, JPEG, TIFF, BMP or GIF"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf", ".bmp", ".gif"})
 _PILLOW_MAGIC = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP"}
@@ -57,7 +57,7 @@ def read_images(
         channel: use this channel alone, counted from 0; by default grey and RGB pictures are taken whole.
 
     Raises:
-        ImageReadError: not a picture, damaged, or larger than ``MAX_PIXELS``.
+        ImageReadError: not a picture, damaged, or larger than ``limits.MAX_PIXELS``.
         ImageShapeError: no pixels, no finite value, or channels that are neither grey nor RGB with none chosen.
     """
     if isinstance(source, MicroscopyImage):
@@ -74,7 +74,7 @@ def read_images(
     magic = data[:8]
     try:
         if magic.startswith(_TIFF_MAGIC):
-            pages: Iterator[tuple[NDArray, bool, tuple[str, ...], int]] = iter_tiff_pages(data, label, MAX_PIXELS)
+            pages: Iterator[tuple[NDArray, bool, tuple[str, ...], int]] = iter_tiff_pages(data, label)
         else:
             pages = _iter_pillow_pages(data, label)
         for index, (pixels, has_alpha, notes, count) in enumerate(pages):
@@ -163,15 +163,6 @@ def finish(
     if not pixels.dtype.isnative:
         pixels = pixels.astype(pixels.dtype.newbyteorder("="))
     return MicroscopyImage(np.ascontiguousarray(pixels), name, notes)
-
-
-def check_size(height: int, width: int, label: str, max_pixels: int = MAX_PIXELS) -> None:
-    """Refuse pictures over the limit before their pixels are read."""
-    if height * width > max_pixels:
-        raise ImageReadError(
-            f"{label}: {width:,} x {height:,} is {height * width / 1e6:,.0f} million pixels and the limit is "
-            f"{max_pixels / 1e6:,.0f} million: crop it or export it at a lower resolution."
-        )
 
 
 def _size(pixels: NDArray) -> str:

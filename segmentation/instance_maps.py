@@ -59,14 +59,16 @@ def decode(maps: NDArray, params: DecodeParams) -> NDArray[np.uint16] | NDArray[
     if params.mode == "mask":
         return mask.astype(np.uint16) if mask.sum() >= params.min_area else np.zeros(mask.shape, np.uint16)
     if params.separation > 0 and not mask.all():  # without any background there is no distance to it
-        labels = _separate(mask, params.separation)
+        labels: NDArray[np.int32] = _separate(mask, params.separation)
     else:
-        labels = ndimage.label(mask, structure=np.ones((3, 3)))[0]
+        labels = ndimage.label(mask, structure=np.ones((3, 3)))[0].astype(np.int32, copy=False)
     areas = np.bincount(labels.ravel())
     keep = areas >= max(params.min_area, 1)
     keep[0] = False
     new_number = np.cumsum(keep) * keep
-    return new_number.astype(np.uint16 if keep.sum() <= np.iinfo(np.uint16).max else np.uint32)[labels]
+    if keep.sum() > np.iinfo(np.uint16).max:
+        return new_number.astype(np.uint32)[labels]
+    return new_number.astype(np.uint16)[labels]
 
 
 def _separate(mask: NDArray[np.bool_], height: float) -> NDArray[np.int32]:

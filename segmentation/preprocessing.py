@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ class Preprocessing:
         if span <= 0 or not math.isfinite(span):
             return np.zeros((*pixels.shape[:2], self.channels), np.float32)
         # float64 first: float32 would lose the last bits of 32-bit integers before the subtraction.
-        source = pixels.astype(np.float64 if pixels.dtype.itemsize > 2 else np.float32)
+        source: NDArray[Any] = pixels.astype(np.float64 if pixels.dtype.itemsize > 2 else np.float32)
         source -= intensity.low
         source /= span
         prepared = np.clip(source, 0, 1, out=source).astype(np.float32, copy=False)

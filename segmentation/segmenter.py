@@ -15,6 +15,7 @@ from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage, read_image, read_images
 from segmentation.instance_maps import DecodeParams, decode
 from segmentation.tiling import Tile, predict_tiled
+from segmentation.unet import channels_last
 
 TILE, OVERLAP = 1024, 128  # multiples of the network's stride; the overlap exceeds its receptive radius' weight
 Source = str | Path | bytes | NDArray | Image.Image | MicroscopyImage
@@ -71,7 +72,7 @@ class Segmenter:
         self.bundle = bundle
         self.device = _device(device)
         # eval() matters: with dropout left on, the same picture would give other nuclei each time.
-        self._network = bundle.network.eval().to(self.device, memory_format=torch.channels_last)
+        self._network = channels_last(bundle.network.eval().to(self.device))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: str = "auto") -> "Segmenter":

@@ -9,17 +9,18 @@ import tifffile
 from numpy.typing import NDArray
 
 from segmentation.errors import ImageReadError
+from segmentation.limits import check_size
 
 TiffPage = tuple[NDArray, bool, tuple[str, ...], int]
 
 
-def iter_tiff_pages(data: bytes, label: str, max_pixels: int) -> Iterator[TiffPage]:
+def iter_tiff_pages(data: bytes, label: str) -> Iterator[TiffPage]:
     """Yield (pixels ``(H, W, C)``, last channel is alpha, notes, number of pages) for each plane of the first series.
 
     Every axis other than height, width, samples and channels counts pages, in the order in which they are stored.
 
     Raises:
-        ImageReadError: no pictures inside, or a plane of more than ``max_pixels``.
+        ImageReadError: no pictures inside, or a plane over the limit.
     """
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         if not tiff.series or not tiff.series[0].shape:
@@ -31,11 +32,7 @@ def iter_tiff_pages(data: bytes, label: str, max_pixels: int) -> Iterator[TiffPa
         if "Y" not in axes or "X" not in axes:
             raise ImageReadError(f"{label}: its axes {axes} name no height and width; export it as a plain picture.")
         sizes = dict(zip(axes, shape, strict=True))
-        if sizes["Y"] * sizes["X"] > max_pixels:
-            raise ImageReadError(
-                f"{label}: {sizes['X']:,} x {sizes['Y']:,} is {sizes['X'] * sizes['Y'] / 1e6:,.0f} million pixels and "
-                f"the limit is {max_pixels / 1e6:,.0f} million: crop it or export it at a lower resolution."
-            )
+        check_size(sizes["Y"], sizes["X"], label)
         channel_axes = [axis for axis in axes if axis in "CS"]
         if prod(sizes[axis] for axis in channel_axes) == 3 and "C" in channel_axes and sizes["C"] == 3:
             notes.append("Its 3 channels are read as red, green and blue.")

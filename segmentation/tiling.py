@@ -51,6 +51,9 @@ def predict_tiled(
 
     Args:
         predict: (rows, columns) -> ``(maps, h, w)`` for that part of the picture.
+        maps: number of maps the network predicts.
+        height: of the picture, in pixels.
+        width: of the picture, in pixels.
         tile: side of a tile in pixels, a multiple of the network's stride so that tiles share its pooling grid.
         overlap: pixels shared by neighbours, at most half a tile.
         progress: called with the fraction done, in (0, 1], after each tile.

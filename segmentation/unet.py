@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -53,8 +54,7 @@ class UNet(nn.Module):
         levels = list(zip(inputs, channels, dropout, strict=True))
         self.down = nn.ModuleList(ConvBlock(*level) for level in levels)
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(below, here, kernel_size=2, stride=2)
-            for here, below in zip(channels[:-1], channels[1:], strict=True)
+            nn.ConvTranspose2d(below, here, kernel_size=2, stride=2) for here, below in pairwise(channels)
         )
         self.merge = nn.ModuleList(
             ConvBlock(2 * here, here, rate) for here, rate in zip(channels[:-1], dropout[:-1], strict=True)
@@ -89,6 +89,11 @@ class UNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """``(N, C, H, W)`` prepared pixels -> ``(N, out_channels, H, W)`` probabilities in [0, 1]."""
         return self.logits(images).sigmoid()
+
+
+def channels_last(network: UNet) -> UNet:
+    """The same network with its weights in the memory layout in which convolutions run fastest."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
 
 
 def _initialise_he_normal(module: nn.Module) -> None:

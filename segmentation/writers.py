@@ -11,8 +11,22 @@ from segmentation.overlay import draw_overlay, to_display
 from segmentation.segmenter import Segmentation
 
 
+def free_name(name: str, taken: set[str]) -> str:
+    """A name for a file that is safe on every system and not yet in ``taken``, where it is then noted.
+
+    Pictures from different folders share names; a number tells them apart, so that no result overwrites another.
+    """
+    kept = "".join(letter if letter.isalnum() or letter in " -_.()" else "_" for letter in name)
+    stem = kept[:150].strip(" .") or "picture"
+    candidate, number = stem, 2
+    while candidate.lower() in taken:  # some file systems ignore case
+        candidate, number = f"{stem}_{number}", number + 1
+    taken.add(candidate.lower())
+    return candidate
+
+
 def write_labels(path: str | Path, labels: NDArray) -> Path:
-    """Label image ``(H, W)`` as a deflated TIFF of its own dtype (uint16 or uint32); Fiji, QuPath and napari open it."""
+    """Label image ``(H, W)`` as a deflated TIFF of its own dtype (uint16 or uint32), which Fiji and QuPath open."""
     path = Path(path)
     tifffile.imwrite(path, labels, compression="zlib", photometric="minisblack", metadata={"axes": "YX"})
     return path

@@ -1,0 +1,56 @@
+"""``python app.py``: serve the web page. Also the entry point of a Hugging Face Space."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+# Before Gradio is imported: no usage statistics, no version check, nothing to any other host.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+from segmentation import NucleoscopeError, Segmenter
+from ui.page import build_page
+from ui.theme import CSS, theme
+
+DEFAULT_MODEL = Path(__file__).resolve().parent / "checkpoints" / "nuclei"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = argparse.ArgumentParser(prog="python app.py", description="Serve the Nucleoscope web page.")
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="model bundle (default: the shipped one)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    parser.add_argument("--host", default=None, help="address to listen on; 0.0.0.0 lets other computers in")
+    parser.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until interrupted."""
+    options = build_parser().parse_args(arguments)
+    try:
+        page = build_page(Segmenter.from_pretrained(options.model, options.device), str(options.model))
+    except NucleoscopeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    page.queue(default_concurrency_limit=1)
+    page.launch(
+        server_name=options.host,
+        server_port=options.port,
+        inbrowser=options.open,
+        theme=theme(),
+        css=CSS,
+        max_file_size="2gb",
+        footer_links=[],
+        ssr_mode=False,
+        show_error=False,
+        enable_monitoring=False,
+        run_history=False,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

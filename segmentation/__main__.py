@@ -1,0 +1,117 @@
+"""``python -m segmentation IMAGES... --out DIR``: pictures and folders of them to labels, overlays and counts."""
+
+import argparse
+import csv
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from segmentation.errors import ImageReadError, NucleoscopeError
+from segmentation.image_io import SUFFIXES
+from segmentation.instance_maps import DecodeParams
+from segmentation.segmenter import Segmentation, Segmenter
+from segmentation.writers import free_name, write_labels, write_overlay
+
+DEFAULT_MODEL = Path(__file__).resolve().parents[1] / "checkpoints" / "nuclei"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="python -m segmentation",
+        description="Find every nucleus in microscopy pictures (PNG, JPEG, TIFF, BMP, GIF; every page of each). Writes "
+        "NAME_labels.tif, NAME_overlay.png and counts.csv.",
+    )
+    parser.add_argument("images", nargs="+", type=Path, help="picture files, or folders that are searched for them")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="model bundle (default: the shipped one)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    parser.add_argument("--channel", type=int, help="use this channel alone, counted from 0")
+    parser.add_argument("--threshold", type=float, help="foreground from this probability up, 0 to 1")
+    parser.add_argument("--separation", type=float, help="cut clumps at saddles this many pixels deep; 0 never cuts")
+    parser.add_argument("--min-area", type=int, help="drop smaller objects, in pixels")
+    return parser
+
+
+def find_images(sources: list[Path]) -> list[Path]:
+    """Files as named, and pictures inside folders (and their folders), sorted by path.
+
+    Raises:
+        ImageReadError: for a path that does not exist, or a folder without pictures.
+    """
+    found: list[Path] = []
+    for source in sources:
+        if source.is_dir():
+            inside = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            if not inside:
+                raise ImageReadError(f"{source}: no pictures in this folder; name one that holds some.")
+            found += inside
+        elif source.exists():
+            found.append(source)
+        else:
+            raise ImageReadError(f"{source}: no such file or folder; check the path.")
+    return list(dict.fromkeys(found))
+
+
+def chosen_params(default: DecodeParams, arguments: argparse.Namespace) -> DecodeParams:
+    """The bundle's parameters, with those named on the command line in their place."""
+    names = ("threshold", "separation", "min_area")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    return replace(default, **given)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; returns 0, or 1 if any picture failed. One failure never stops the others."""
+    options = build_parser().parse_args(arguments)
+    try:
+        paths = find_images(options.images)
+        segmenter = Segmenter.from_pretrained(options.model, options.device)
+        params = chosen_params(segmenter.bundle.decode, options)
+        options.out.mkdir(parents=True, exist_ok=True)
+    except NucleoscopeError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{options.out}: the folder cannot be made ({error.strerror}); name another with --out.")
+    failed, taken = 0, set[str]()
+    with (options.out / "counts.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "nuclei", "width_px", "height_px", "seconds", "notes"])
+        for path in tqdm(paths, unit="picture", disable=len(paths) == 1):
+            try:
+                for result in segmenter.segment_pages(path, params, channel=options.channel):
+                    name = free_name(result.image.name, taken)
+                    write_labels(options.out / f"{name}_labels.tif", result.labels)
+                    write_overlay(options.out / f"{name}_overlay.png", result)
+                    height, width = result.image.shape
+                    notes = " ".join(result.image.notes)
+                    table.writerow([name, result.count, width, height, f"{result.seconds:.2f}", notes])
+                    file.flush()
+                    tqdm.write(_line(name, result))
+            except NucleoscopeError as error:
+                failed += 1
+                tqdm.write(f"error: {error}", file=sys.stderr)
+            except OSError as error:
+                return _fail(f"{error.filename or options.out}: cannot be written ({error.strerror}).")
+    return 1 if failed else 0
+
+
+def _line(name: str, result: Segmentation) -> str:
+    height, width = result.image.shape
+    kind = "grey" if result.image.pixels.shape[2] == 1 else "RGB"
+    nuclei = "nucleus" if result.count == 1 else "nuclei"
+    notes = "".join(f" ({note})" for note in result.image.notes)
+    return (
+        f"{name}: {result.count:,} {nuclei} in {result.seconds:.2f} s, "
+        f"{width} x {height} {kind} {result.image.pixels.dtype}{notes}"
+    )
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
