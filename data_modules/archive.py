@@ -52,7 +52,10 @@ def open_members(root: Path) -> Iterator[Members]:
         def read(member: ArchiveMember) -> bytes:
             try:
                 return archive.read(member.name)
-            except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
-                raise DataError(f"{root}: {member.name} is damaged ({error}); download the archive again.") from error
+            except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
+                # RuntimeError: encrypted, or packed by a method that Python does not know
+                raise DataError(
+                    f"{root}: {member.name} cannot be unpacked ({error}); download the archive again."
+                ) from error
 
         yield Members([ArchiveMember(info.filename, f"{info.CRC:08x}-{info.file_size}") for info in infos], read)

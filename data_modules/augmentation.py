@@ -68,9 +68,12 @@ class Augmenter:
     def __init__(self, params: AugmentationParams | None, crop: int = 256) -> None:
         self.params, self.crop = params, crop
         if params is not None:
-            # The window must be wide enough that scaling and shearing never look outside it.
+            # The window must be wide enough that scaling, shearing and elastic warps never look outside it. The warp
+            # moves by uniform noise smoothed with sigma 6: its deviation is 0.027 alpha, so 0.15 alpha is beyond 5 of
+            # them.
             widest = 1 / params.scale[0] + np.tan(np.deg2rad(params.shear))
-            self._window = int(np.ceil(crop * max(widest, 1.0))) + (16 if params.elastic else 2)
+            reach = crop + 2 * int(np.ceil(0.15 * params.elastic) + 1)
+            self._window = int(np.ceil(reach * max(widest, 1.0)))
             self._warp, self._turn = _warp(params), _turn(params)
             self._grey = iaa.Sequential(_photometry(params))
             self._colour = iaa.Sequential([*_colour(params), *_photometry(params)])
@@ -142,9 +145,12 @@ def _photometry(params: AugmentationParams) -> list[iaa.Augmenter]:
 
 
 def _colour(params: AugmentationParams) -> list[iaa.Augmenter]:
-    turn = round(params.hue)
-    shift = iaa.AddToHue((-turn * 255 // 360, turn * 255 // 360)) if turn else iaa.Identity()
-    return [iaa.Sometimes(0.7, iaa.Sequential([shift, iaa.MultiplySaturation(params.saturation)]))]
+    steps: list[iaa.Augmenter] = []
+    if turn := round(params.hue * 255 / 360):
+        steps.append(iaa.AddToHue((-turn, turn)))
+    if params.saturation != (1.0, 1.0):  # by 1 it would still cost the bits that HSV loses
+        steps.append(iaa.MultiplySaturation(params.saturation))
+    return [iaa.Sometimes(0.7, iaa.Sequential(steps))]
 
 
 def _random_window(

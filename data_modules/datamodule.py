@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -74,6 +75,12 @@ class SegmentationDataModule(LightningDataModule):
                 seed=self.seed,
                 table=read_fold_table(self.fold_table) if self.fold_table else None,
             )
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Whole pictures stay on the host: the Segmenter moves their tiles itself."""
+        if isinstance(batch, LabelledPicture | Path):
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def describe(self) -> dict[str, str | int | float]:
         """What was trained on, for the bundle's card."""

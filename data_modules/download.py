@@ -1,5 +1,6 @@
 """Fetching a large file so that a broken connection costs nothing that had arrived."""
 
+import http.client
 import os
 import time
 import urllib.error
@@ -25,17 +26,16 @@ def download(url: str, target: Path, *, tries: int = 5, wait_s: float = 2.0, tim
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    failures, error = 0, "no answer"
+    failures, error, most, restarted = 0, "no answer", _size(part), False
     while failures < tries:
-        before = part.stat().st_size if part.exists() else 0
         try:
             _fetch_rest(url, part, timeout_s)
             os.replace(part, target)
             return target
         except urllib.error.HTTPError as problem:
-            if problem.code == 416 and before:  # what we hold is longer than the file: start again
-                part.unlink()
-                failures += 1
+            if problem.code == 416 and not restarted:  # what we hold is longer than the file: start again, once
+                part.unlink(missing_ok=True)
+                most, restarted = 0, True
                 continue
             if problem.code < 500 and problem.code != 429:
                 raise DataError(
@@ -43,10 +43,10 @@ def download(url: str, target: Path, *, tries: int = 5, wait_s: float = 2.0, tim
                     "name it with --data.source.init_args.root."
                 ) from problem
             error = f"{problem.code} {problem.reason}"
-        except (OSError, EOFError) as problem:
+        except (OSError, EOFError, http.client.HTTPException) as problem:
             error = str(problem) or type(problem).__name__
-        arrived = (part.stat().st_size if part.exists() else 0) > before
-        failures = 0 if arrived else failures + 1
+        failures = 0 if _size(part) > most else failures + 1
+        most = max(most, _size(part))
         time.sleep(wait_s)
     raise DataError(
         f"{url}: could not be downloaded ({error}). Run the same command again to go on where it stopped, or download "
@@ -54,8 +54,12 @@ def download(url: str, target: Path, *, tries: int = 5, wait_s: float = 2.0, tim
     )
 
 
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
 def _fetch_rest(url: str, part: Path, timeout_s: float) -> None:
-    have = part.stat().st_size if part.exists() else 0
+    have = _size(part)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     with urllib.request.urlopen(request, timeout=timeout_s) as answer:
         if have and answer.status != 206:  # the server ignores ranges and sends all of it
@@ -66,7 +70,7 @@ def _fetch_rest(url: str, part: Path, timeout_s: float) -> None:
             part.open("ab" if have else "wb") as file,
             tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=part.stem) as bar,
         ):
-            while chunk := answer.read(_CHUNK):
+            while chunk := answer.read1(_CHUNK):  # what is there, so that a stall loses none of it
                 file.write(chunk)
                 bar.update(len(chunk))
     if total is not None and part.stat().st_size != total:

@@ -21,7 +21,7 @@ from data_modules.download import download
 from data_modules.groups import SeamFinder
 from data_modules.label_images import combine_masks
 from data_modules.pictures import LabelledPicture, PictureInfo, PictureSource, kind_of_picture
-from segmentation.errors import DataError
+from segmentation.errors import DataError, NucleoscopeError
 from segmentation.image_io import read_image
 
 URL = "https://data.broadinstitute.org/bbbc/BBBC038/stage1_train.zip"
@@ -62,7 +62,7 @@ class Dsb2018(PictureSource):
             fresh = Path(tempfile.mkdtemp(prefix=".dsb2018-", dir=folder.parent))
             try:
                 self._convert(members, root, fresh)
-                os.replace(fresh, folder)
+                _move_into_place(fresh, folder)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
 
@@ -109,16 +109,14 @@ class Dsb2018(PictureSource):
             raise DataError(f"{root}: no ID/images/ID.png inside; give the official stage1_train.")
         if self.complete and len(pictures) not in OFFICIAL_COUNTS:
             raise DataError(
-                f"{root}: {len(pictures)} pictures, and the official archive has 664 or 670: it is incomplete; download "
-                "it again, or set complete to false to use what is there."
+                f"{root}: {len(pictures)} pictures, and the official archive has 664 or 670: it is incomplete; "
+                "download it again, or set complete to false to use what is there."
             )
         seams, entries = SeamFinder(), []
         for name in tqdm(sorted(pictures), desc="preparing pictures", unit="picture"):
             if not masks[name]:
                 raise DataError(f"{root}: picture {name} has no masks in {name}/masks/; download the archive again.")
-            pixels = read_image(members.read(pictures[name]), name=name).pixels
-            if pixels.shape[2] == 3 and (pixels == pixels[..., :1]).all():
-                pixels = pixels[..., :1]
+            pixels = _read_picture(members.read(pictures[name]), pictures[name].name)
             opened = ((Path(m.name).name, _read_mask(members.read(m), m.name)) for m in masks[name])
             labels = combine_masks(opened, pixels.shape[:2], name)
             seams.add(pixels)
@@ -136,7 +134,7 @@ def _sort_members(listing: list[ArchiveMember]) -> tuple[dict[str, ArchiveMember
     masks: dict[str, list[ArchiveMember]] = defaultdict(list)
     for member in sorted(listing, key=lambda m: m.name):
         parts = Path(member.name).parts
-        if len(parts) < 3 or not member.name.lower().endswith(".png"):
+        if len(parts) < 3 or parts[-1].startswith(".") or not parts[-1].lower().endswith(".png"):
             continue
         image_id, kind = parts[-3:-1]
         if kind == "images":
@@ -144,6 +142,27 @@ def _sort_members(listing: list[ArchiveMember]) -> tuple[dict[str, ArchiveMember
         elif kind == "masks":
             masks[image_id].append(member)
     return pictures, masks
+
+
+def _move_into_place(fresh: Path, folder: Path) -> None:
+    try:
+        os.replace(fresh, folder)
+    except OSError:
+        if not (folder / "manifest.json").exists():  # else another process was faster, and its cache is as good
+            raise
+
+
+def _read_picture(data: bytes, name: str) -> NDArray[np.uint8]:
+    """``(H, W, C)``; colour pictures that hold only grey become one channel."""
+    try:
+        pixels = read_image(data).pixels
+    except NucleoscopeError as error:
+        raise DataError(f"{name}: the picture cannot be used ({error}); download the archive again.") from error
+    if pixels.dtype != np.uint8:
+        raise DataError(
+            f"{name}: {pixels.dtype} pixels, and the official pictures have 8 bits; give other data as an ImageFolder."
+        )
+    return pixels[..., :1] if (pixels == pixels[..., :1]).all() else pixels
 
 
 def _read_mask(data: bytes, name: str) -> NDArray:

@@ -1,5 +1,6 @@
-"""Finds pictures that were cut from one larger field, by looking for seams that continue."""
+"""Finds pictures that were cut from one larger field, by looking for seams that continue, and copies of a picture."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 # Chosen on the 2018 Data Science Bowl's pictures against a table of 76 fields cut in quarters: 72 are found whole, and
-# pictures wrongly joined by several links would not lay out on a grid (checked in tests/test_groups.py).
+# pictures wrongly joined by several links would not lay out on a grid (checked in tests/data_modules/test_groups.py).
 SURE_CORRELATION = 0.97
 MUTUAL_CORRELATION = 0.8  # enough when each of the two borders has no better partner
 MAX_STEP = 1.5  # step across the seam, relative to the steps between neighbours inside
@@ -26,25 +27,30 @@ class _Borders:
 
 
 class SeamFinder:
-    """Collects the borders of pictures, then tells which ones adjoin.
+    """Collects the borders of pictures, then tells which ones adjoin or are the same.
 
     Two pictures of one size adjoin when the last column of one continues in the first column of the other (or rows
-    likewise): the borders correlate, and differ no more than neighbouring columns inside the pictures do.
+    likewise): the borders correlate, and differ no more than neighbouring columns inside the pictures do. Pictures with
+    equal pixels belong together too.
     """
 
     def __init__(self) -> None:
         self._members: dict[tuple[int, ...], list[tuple[int, list[_Borders]]]] = defaultdict(list)
+        self._first_copy: dict[bytes, int] = {}
+        self._copies: list[tuple[int, int]] = []
         self._count = 0
 
     def add(self, pixels: NDArray) -> None:
         """Take note of the next picture, ``(H, W, C)``."""
         grey = pixels.astype(np.float32).mean(axis=2)
         self._members[grey.shape].append((self._count, [_borders(grey, axis) for axis in (0, 1)]))
+        content = hashlib.sha256(f"{pixels.shape} {pixels.dtype}".encode() + pixels.tobytes()).digest()
+        self._copies.append((self._first_copy.setdefault(content, self._count), self._count))
         self._count += 1
 
     def groups(self) -> list[int]:
         """A group number for each picture, in the order they were added."""
-        pairs: list[tuple[int, int]] = []
+        pairs = self._copies.copy()
         for members in self._members.values():
             for axis in (0, 1):
                 found = _adjoining([borders[axis] for _, borders in members])
@@ -55,7 +61,7 @@ class SeamFinder:
 
 
 def find_groups(pictures: Iterable[NDArray]) -> list[int]:
-    """Group numbers of pictures ``(H, W, C)``: equal for parts of one field."""
+    """Group numbers of pictures ``(H, W, C)``: equal for parts of one field and for copies."""
     finder = SeamFinder()
     for pixels in pictures:
         finder.add(pixels)

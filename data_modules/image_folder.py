@@ -1,6 +1,7 @@
 """A user's own pictures and masks, in the forms people keep them."""
 
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -85,17 +86,19 @@ class ImageFolder(PictureSource):
         for folder in (images_folder, masks_folder):
             if not folder.is_dir():
                 raise DataError(f"{folder}: no such folder; put pictures in images/ and their masks in masks/.")
-        images = sorted(p for p in images_folder.iterdir() if p.suffix.lower() in SUFFIXES)
+        images = sorted(p for p in images_folder.iterdir() if p.is_file() and not _hidden(p))
         if not images:
             raise DataError(f"{images_folder}: it holds no pictures; put PNG, JPEG or TIFF files there.")
-        masks = {p.name if p.is_dir() else p.stem: p for p in sorted(masks_folder.iterdir()) if not _hidden(p)}
+        masks = defaultdict[str, list[Path]](list)
+        for path in sorted(p for p in masks_folder.iterdir() if not _hidden(p)):
+            masks[path.name if path.is_dir() else path.stem].append(path)
         pairs, problems, seen = [], [], dict[str, Path]()
         for image in images:
             if image.stem in seen:
                 problems.append(f"images/{image.name} and images/{seen[image.stem].name} share a name; rename one")
                 continue
             seen[image.stem] = image
-            found = [masks.pop(image.stem + end) for end in MASK_ENDINGS if image.stem + end in masks]
+            found = [mask for end in MASK_ENDINGS for mask in masks.pop(image.stem + end, [])]
             if len(found) == 1:
                 pairs.append((image, found[0]))
             elif found:
@@ -104,7 +107,9 @@ class ImageFolder(PictureSource):
             else:
                 problems.append(f"images/{image.name} has no mask; add masks/{image.stem}.png")
         problems += [
-            f"masks/{mask.name} has no picture; add it to images/ or remove the mask" for mask in masks.values()
+            f"masks/{mask.name} has no picture; add it to images/ or remove the mask"
+            for unpaired in masks.values()
+            for mask in unpaired
         ]
         return pairs, problems
 
@@ -112,7 +117,7 @@ class ImageFolder(PictureSource):
         pixels = read_image(image).pixels
         shape = (pixels.shape[0], pixels.shape[1])
         if mask.is_dir():
-            files = sorted(p for p in mask.iterdir() if p.suffix.lower() in SUFFIXES)
+            files = sorted(p for p in mask.iterdir() if p.is_file() and not _hidden(p))
             labels = combine_masks(((f.name, _read_mask(f)[..., 0]) for f in files), shape, image.name)
         else:
             labels = labels_from_mask(_read_mask(mask), one_object=self.one_object, owner=mask.name)
@@ -136,7 +141,13 @@ class ImageFolder(PictureSource):
 
 
 def _read_mask(path: Path) -> NDArray:
-    return read_image(path).pixels
+    mask = read_image(path)
+    if mask.notes:  # fine for a picture, but a mask whose transparent pixels are filled in is another mask
+        raise DataError(
+            f"{path.parent.name}/{path.name}: not plain grey numbers. {' '.join(mask.notes)} Save the mask without "
+            "transparency and with one number per pixel"
+        )
+    return mask.pixels
 
 
 def _hidden(path: Path) -> bool:

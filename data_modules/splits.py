@@ -89,7 +89,10 @@ def split_pictures(
 def _deal(
     groups: dict[str, list[int]], kind_of_group: Mapping[str, str], shares: list[float], seed: int
 ) -> dict[str, int]:
-    """Give each group to the part that lacks most of its kind, largest groups first; ties by what lacks most of all."""
+    """Give each group to the part that lacks the largest share of its kind, largest groups first.
+
+    Near ties go to the part that lacks most of all kinds together.
+    """
     generator = np.random.default_rng(seed)
     names = sorted(groups)
     order = [names[i] for i in generator.permutation(len(names))]
@@ -106,7 +109,6 @@ def _deal(
         kind, size = kind_of_group[group], len(groups[group])
         lack_of_kind = want * total_of_kind[kind] - dealt_kind[kind]
         lack = (want * total - dealt) / max(total, 1)
-        # The part must have room for half the group at least, or small parts would overflow with large groups.
         part = int(np.argmax(lack_of_kind / (want * total_of_kind[kind]) + 1e-3 * lack))
         dealt_kind[kind][part] += size
         dealt[part] += size
@@ -121,11 +123,11 @@ def read_fold_table(path: str | Path) -> dict[str, int]:
         DataError: if the file cannot be read, or lacks a column.
     """
     try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:  # Excel writes a mark
             rows = list(csv.DictReader(file))
         column = "ImageId" if rows and "ImageId" in rows[0] else "name"
         return {row[column]: int(row["fold"]) for row in rows}
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise DataError(
             f"{path}: not readable as a fold table ({type(error).__name__}: {error}); give a CSV file with the columns "
             "ImageId (or name) and fold."

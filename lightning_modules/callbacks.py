@@ -6,17 +6,32 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 
 from data_modules.datamodule import SegmentationDataModule
 from lightning_modules.decode_search import search_decode
+from lightning_modules.metrics import Scoreboard
 from lightning_modules.segmentation_module import SegmentationModule
 from segmentation.image_io import MicroscopyImage
 from segmentation.overlay import draw_overlay, to_display
 from segmentation.writers import write_labels, write_overlay
 
 CARD_SCORES = ("kaggle", "ap50", "ap75", "ap90", "iou", "dice")
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """``last.ckpt`` after every epoch, for ``--ckpt_path last``.
+
+    ModelCheckpoint's own ``save_last`` writes only when the monitored score improves, and would lose every epoch since.
+
+    Args:
+        dirpath: folder of the checkpoints.
+    """
+
+    def __init__(self, dirpath: str | None = None) -> None:
+        super().__init__(dirpath=dirpath, filename="last", enable_version_counter=False)
 
 
 class ExportBundle(Callback):
@@ -39,7 +54,8 @@ class ExportBundle(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         assert isinstance(data, SegmentationDataModule)
         assert data.split is not None
-        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        monitored = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor]
+        best = monitored[0].best_model_path if monitored else ""
         epochs = trainer.current_epoch
         if best:
             state = torch.load(best, map_location="cpu", weights_only=True)
@@ -53,9 +69,10 @@ class ExportBundle(Callback):
             pl_module.decode, score = search_decode(pairs, pl_module.decode)
             rank_zero_info(f"Decode parameters: {pl_module.decode} (validation Kaggle score {score:.4f})")
             segmented = [result.decode(pl_module.decode) for result in segmented]
+        scoreboard = Scoreboard(across_processes=False)  # the other processes have nothing to add, and do not wait
         for result, picture in zip(segmented, pictures, strict=True):
-            pl_module.score(result, picture)
-        scores = pl_module.computed_scores()
+            scoreboard.add(result.labels, picture.labels, picture.kind)
+        scores = scoreboard.pop()
         training = {
             **data.describe(),
             "epochs": epochs,

@@ -2,16 +2,16 @@
 
 import math
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
-from data_modules.pictures import KINDS, LabelledPicture
+from data_modules.pictures import LabelledPicture
 from lightning_modules.losses import probability_loss, segmentation_loss
-from lightning_modules.metrics import ForegroundScores, InstanceScores
+from lightning_modules.metrics import Scoreboard
 from segmentation.bundle import Bundle
 from segmentation.image_io import MicroscopyImage, read_images
 from segmentation.instance_maps import DecodeParams, encode
@@ -56,9 +56,7 @@ class SegmentationModule(LightningModule):
         self.preprocessing, self.decode = preprocessing, decode
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
         self.seed = seed
-        self.instances = InstanceScores()
-        self._kinds = nn.ModuleDict({kind: InstanceScores() for kind in KINDS})
-        self.foreground = ForegroundScores()
+        self.scoreboard = Scoreboard()
         self._segmenter: Segmenter | None = None
 
     def to_bundle(self, **extra: Any) -> Bundle:
@@ -71,7 +69,7 @@ class SegmentationModule(LightningModule):
         images, targets = batch
         logits = self.network.logits(images.to(memory_format=torch.channels_last))
         loss = segmentation_loss(logits, targets, self.dice_weight)
-        self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(images))
+        self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, sync_dist=True, batch_size=len(images))
         return loss
 
     def segment(self, image: MicroscopyImage) -> Segmentation:
@@ -80,37 +78,13 @@ class SegmentationModule(LightningModule):
             self._segmenter = Segmenter(self.to_bundle(), device=str(self.device))
         return self._segmenter(image)
 
-    @property
-    def instances_of_kind(self) -> dict[str, InstanceScores]:
-        """Scores of each kind of picture."""
-        return cast(dict[str, InstanceScores], dict(self._kinds.items()))
-
     def reset_segmenter(self) -> None:
         """Take note that the weights or the decode parameters changed."""
         self._segmenter = None
 
-    def score(self, result: Segmentation, picture: LabelledPicture) -> None:
-        """Add one picture to the scores."""
-        labels, truth = torch.from_numpy(result.labels.astype("int64")), torch.from_numpy(picture.labels)
-        self.instances.update(labels, truth)
-        self.instances_of_kind[picture.kind].update(labels, truth)
-        self.foreground.update((labels > 0).to(self.device), (truth > 0).to(self.device))
-
-    def computed_scores(self) -> dict[str, Tensor]:
-        """Scores over the pictures added so far, which are then forgotten; kinds without pictures are absent."""
-        scores = {**self.instances.compute(), **self.foreground.compute()}
-        for kind, metric in self.instances_of_kind.items():
-            of_kind = metric.compute()
-            if not of_kind["kaggle"].isnan():
-                scores |= {f"{name}_{kind}": of_kind[name] for name in ("kaggle", "ap50")}
-            metric.reset()
-        self.instances.reset()
-        self.foreground.reset()
-        return scores
-
     def _judge(self, picture: LabelledPicture, stage: str) -> Segmentation:
         result = self.segment(MicroscopyImage(picture.pixels, picture.name))
-        self.score(result, picture)
+        self.scoreboard.add(result.labels, picture.labels, picture.kind)
         maps, target = torch.from_numpy(result.maps), torch.from_numpy(encode(picture.labels))
         loss = probability_loss(maps[None], target[None], self.dice_weight)
         self.log(f"{stage}/loss", loss.to(self.device), batch_size=1, sync_dist=True)
@@ -129,8 +103,8 @@ class SegmentationModule(LightningModule):
         return [self.segment(page) for page in read_images(path)]
 
     def _log_scores(self, stage: str) -> None:
-        for name, value in self.computed_scores().items():
-            self.log(f"{stage}/{name}", value, prog_bar=name in ("kaggle", "iou"))
+        for name, value in self.scoreboard.pop().items():
+            self.log(f"{stage}/{name}", value, prog_bar=name in ("kaggle", "iou"), sync_dist=True)
         self.reset_segmenter()
 
     def on_validation_epoch_end(self) -> None:
@@ -140,12 +114,6 @@ class SegmentationModule(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log the scores over all pictures."""
         self._log_scores("test")
-
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Whole pictures stay on the host: the Segmenter moves their tiles itself."""
-        if isinstance(batch, LabelledPicture | Path):
-            return batch
-        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the learning rate warms up, then falls along a cosine to a hundredth at the end of the run."""

@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from data_modules.datamodule import SegmentationDataModule
-from lightning_modules.callbacks import ExportBundle, LogPictures, WritePredictions
+from lightning_modules.callbacks import ExportBundle, LastCheckpoint, LogPictures, WritePredictions
 from lightning_modules.segmentation_module import SegmentationModule
 from segmentation.errors import NucleoscopeError
 
@@ -22,6 +22,7 @@ class SegmentationCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Each callback's settings get a section of their own."""
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(LastCheckpoint, "last_checkpoint")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.add_lightning_class_args(ExportBundle, "export")
         parser.add_lightning_class_args(LogPictures, "log_pictures")
@@ -31,7 +32,6 @@ class SegmentationCLI(LightningCLI):
                 "checkpoint.monitor": "val/kaggle",
                 "checkpoint.mode": "max",
                 "checkpoint.filename": "best",
-                "checkpoint.save_last": True,
                 "checkpoint.auto_insert_metric_name": False,
                 "early_stopping.monitor": "val/kaggle",
                 "early_stopping.mode": "max",
@@ -51,6 +51,9 @@ class SegmentationCLI(LightningCLI):
         trainer.default_root_dir = str(root)
         if config.checkpoint.dirpath is None:  # beside the numbered logs, so that "--ckpt_path last" finds it
             config.checkpoint.dirpath = str(root / "checkpoints")
+        config.last_checkpoint.dirpath = config.checkpoint.dirpath
+        if self.subcommand == "predict":
+            config.return_predictions = False  # they go to files; a folder of slides would not fit in memory
         if trainer.logger is None:
             folder = {"save_dir": str(root), "name": "logs"}
             version = _next_version(root / "logs")

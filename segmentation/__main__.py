@@ -70,12 +70,13 @@ def main(arguments: list[str] | None = None) -> int:
         segmenter = Segmenter.from_pretrained(options.model, options.device)
         params = chosen_params(segmenter.bundle.decode, options)
         options.out.mkdir(parents=True, exist_ok=True)
+        counts = (options.out / "counts.csv").open("w", newline="", encoding="utf-8")
     except NucleoscopeError as error:
         return _fail(str(error))
     except OSError as error:
-        return _fail(f"{options.out}: the folder cannot be made ({error.strerror}); name another with --out.")
+        return _fail(f"{error.filename or options.out}: cannot be written ({error.strerror}); name another --out.")
     failed, taken = 0, set[str]()
-    with (options.out / "counts.csv").open("w", newline="", encoding="utf-8") as file:
+    with counts as file:
         table = csv.writer(file)
         table.writerow(["image", "nuclei", "width_px", "height_px", "seconds", "notes"])
         for path in tqdm(paths, unit="picture", disable=len(paths) == 1):

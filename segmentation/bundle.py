@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from segmentation.errors import BundleError, NucleoscopeError
+from segmentation.errors import BundleError
 from segmentation.instance_maps import MAP_NAMES, DecodeParams
 from segmentation.model_card import render_card
 from segmentation.preprocessing import Preprocessing
@@ -49,8 +48,13 @@ class Bundle:
             BundleError: if the place holds something else, or cannot be written.
         """
         folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG).exists():
-            raise BundleError(f"{folder}: the folder holds other files; name an empty or new folder for the bundle.")
+        if folder.exists() and not folder.is_dir():
+            raise BundleError(f"{folder}: there is a file of that name; name an empty or new folder for the bundle.")
+        others = sorted({item.name for item in folder.iterdir()} - {CONFIG, WEIGHTS, CARD}) if folder.exists() else []
+        if others:
+            raise BundleError(
+                f"{folder}: the folder holds other files ({others[0]}); name an empty or new folder for the bundle."
+            )
         state = {key: value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
         weights = save_tensors(state)
         config = {
@@ -62,20 +66,25 @@ class Bundle:
             "scores": self.scores,
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
         }
+        contents = {
+            WEIGHTS: weights,
+            CONFIG: (json.dumps(config, indent=2) + "\n").encode(),
+            CARD: render_card(config).encode(),
+        }
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            fresh.chmod(0o755)  # mkdtemp is private; a bundle is to be served and copied
-            (fresh / WEIGHTS).write_bytes(weights)
-            (fresh / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            (fresh / CARD).write_text(render_card(config), encoding="utf-8")
-            if folder.exists():
-                old = fresh.with_name(fresh.name + "-old")
-                folder.rename(old)
-                fresh.rename(folder)
-                shutil.rmtree(old)
-            else:
-                fresh.rename(folder)
+            with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+                fresh = Path(scratch) / "fresh"  # the scratch folder itself is private; a bundle is to be served
+                fresh.mkdir()
+                for name, data in contents.items():
+                    (fresh / name).write_bytes(data)
+                old = folder.rename(Path(scratch) / "old") if folder.exists() else None
+                try:
+                    fresh.rename(folder)
+                except OSError:
+                    if old is not None:
+                        old.rename(folder)
+                    raise
         except OSError as error:
             raise BundleError(
                 f"{folder}: the bundle cannot be written ({error.strerror}); free the disk or name another folder."
@@ -109,15 +118,22 @@ class Bundle:
                 )
             network = UNet(**config["network"]["arguments"])
             network.load_state_dict(load_tensors(weights))
+            preprocessing = Preprocessing(**config["preprocessing"])
+            takes, predicts = network.arguments["in_channels"], network.arguments["out_channels"]
+            if (takes, predicts) != (preprocessing.channels, len(MAP_NAMES)):
+                raise BundleError(
+                    f"{folder}: the network takes {takes} channels and predicts {predicts} maps, but {CONFIG} prepares "
+                    f"{preprocessing.channels} and names {len(MAP_NAMES)}; export the bundle again."
+                )
             return cls(
                 network=network.eval(),
-                preprocessing=Preprocessing(**config["preprocessing"]),
+                preprocessing=preprocessing,
                 decode=DecodeParams(**config["decode"]),
                 training=dict(config["training"]),
                 scores=dict(config["scores"]),
                 revision=digest[:12],
             )
-        except NucleoscopeError:
+        except BundleError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:200]

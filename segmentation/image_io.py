@@ -1,6 +1,7 @@
 """A path, the bytes of a file, or an array -> MicroscopyImage. Nothing is guessed without a note that says so."""
 
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from segmentation.errors import ImageReadError, ImageShapeError, NucleoscopeError
 from segmentation.limits import check_size
@@ -83,7 +84,8 @@ def read_images(
     except NucleoscopeError:
         raise
     except (Exception, MemoryError) as error:  # decoders raise anything on a damaged file
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        unknown = isinstance(error, UnidentifiedImageError)  # its own words hold a memory address
+        reason = "its header makes no sense" if unknown else " ".join(str(error).split())[:200] or type(error).__name__
         raise ImageReadError(
             f"{label}: the file is damaged or cut short ({reason}). Copy or export it again from its source."
         ) from error
@@ -190,6 +192,8 @@ def _load(source: str | Path | bytes) -> tuple[bytes, str]:
 
 def _iter_pillow_pages(data: bytes, label: str) -> Iterator[tuple[NDArray, bool, tuple[str, ...], int]]:
     kind = next(kind for magic, kind in _PILLOW_MAGIC.items() if data.startswith(magic))
+    if kind == "PNG" and 0 in (size := struct.unpack(">II", data[16:24])):
+        raise ImageShapeError(f"{label}: the picture is {size[0]} x {size[1]} and has no pixels; export it again.")
     with Image.open(io.BytesIO(data), formats=[kind]) as picture:
         check_size(picture.height, picture.width, label)
         if kind == "PNG" and data[24] == 16:  # Pillow would cut 16-bit colour to 8 bits

@@ -41,7 +41,7 @@ class DecodeParams:
             raise ParameterError(f"threshold={self.threshold}: a probability strictly between 0 and 1, e.g. 0.5.")
         if not 0 <= self.separation < float("inf"):
             raise ParameterError(f"separation={self.separation}: a height in pixels, 0 (never cut) or more.")
-        if self.min_area < 0:
+        if not self.min_area >= 0:  # so put, NaN is refused too
             raise ParameterError(f"min_area={self.min_area}: an area in pixels, 0 (keep all) or more.")
 
 
@@ -92,7 +92,10 @@ def _separate(mask: NDArray[np.bool_], height: float) -> NDArray[np.int32]:
             low, high = (a, b) if peaks[a] < peaks[b] else (b, a)
             parent[low] = high
     roots = np.array([_root(parent, label) for label in range(count + 1)])
-    return roots[basins]
+    # Smoothing can move the maximum of a ring into its hole, or of a sliver over the gap to a large neighbour: such a
+    # component has no seed, and is kept whole.
+    seedless = ndimage.label(mask & (basins == 0), structure=np.ones((3, 3)))[0]
+    return np.where(seedless > 0, seedless + count, roots[basins])
 
 
 def _saddles(basins: NDArray[np.int32], distance: NDArray) -> tuple[NDArray, NDArray, NDArray]:

@@ -41,8 +41,13 @@ def outlines(labels: NDArray, width: int = 1) -> NDArray[np.bool_]:
 
 def to_display(image: MicroscopyImage) -> NDArray[np.uint8]:
     """``(H, W, 3)`` uint8 for the eye, with the picture's own range stretched; measurements never use it."""
-    prepared = Preprocessing(channels=3)(image.pixels)
-    return np.rint(prepared * 255).astype(np.uint8)
+    preprocessing = Preprocessing(channels=3)
+    intensity = preprocessing.measure(image.pixels)
+    display = np.empty((*image.shape, 3), np.uint8)
+    for top in range(0, image.shape[0], 512):  # in strips: a whole slide in float would take sixteen times its size
+        strip = slice(top, top + 512)
+        display[strip] = np.rint(preprocessing.apply(image.pixels[strip], intensity) * 255)
+    return display
 
 
 def draw_overlay(

@@ -29,13 +29,15 @@ class Preprocessing:
         channels: channels the network takes; a grey picture is repeated to fill them.
         low_percentile: percentile of all the picture's values that becomes 0, in [0, 100).
         high_percentile: percentile that becomes 1, in (low_percentile, 100].
-        max_samples: pixels used for the percentiles; larger pictures are subsampled on a regular grid.
+        block: side in pixels of the parts in which large pictures are measured. The range reaches from the darkest part's
+            low percentile to the brightest part's high one: a few nuclei in a wide empty field are less than any
+            percentile of the whole, and would be cut off with the noise.
     """
 
     channels: int = 3
     low_percentile: float = 0.05
     high_percentile: float = 99.95
-    max_samples: int = 4_194_304
+    block: int = 1024
 
     def __post_init__(self) -> None:
         if not 0 <= self.low_percentile < self.high_percentile <= 100:
@@ -43,14 +45,19 @@ class Preprocessing:
                 f"low_percentile={self.low_percentile} and high_percentile={self.high_percentile}: "
                 "they must satisfy 0 <= low < high <= 100."
             )
+        if self.block < 64:
+            raise ParameterError(f"block={self.block}: at least 64 pixels, or single nuclei would set the range.")
 
     def measure(self, pixels: NDArray) -> IntensityRange:
         """The range to stretch, from a whole picture ``(H, W, C)`` of finite numbers."""
         self._check(pixels)
-        step = max(1, math.ceil(math.sqrt(pixels.shape[0] * pixels.shape[1] / self.max_samples)))
-        sample = pixels[::step, ::step]
-        low, high = np.percentile(sample, (self.low_percentile, self.high_percentile))
-        return IntensityRange(float(low), float(high))
+        rows, columns = (math.ceil(extent / self.block) for extent in pixels.shape[:2])
+        ranges = [
+            np.percentile(part, (self.low_percentile, self.high_percentile))
+            for strip in np.array_split(pixels, rows, axis=0)
+            for part in np.array_split(strip, columns, axis=1)
+        ]
+        return IntensityRange(float(min(low for low, _ in ranges)), float(max(high for _, high in ranges)))
 
     def apply(self, pixels: NDArray, intensity: IntensityRange) -> NDArray[np.float32]:
         """Prepare a picture or a tile of it: ``(H, W, C)`` of any dtype -> ``(H, W, channels)`` float32 in [0, 1].

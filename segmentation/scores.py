@@ -48,8 +48,7 @@ def overlap_iou(preds: NDArray, target: NDArray) -> tuple[csr_array, int, int]:
     Raises:
         ImageShapeError: if the two are not ``(H, W)`` of one shape.
     """
-    if preds.shape != target.shape or preds.ndim != 2:
-        raise ImageShapeError(f"preds {preds.shape} and target {target.shape} must be (H, W) of one shape.")
+    _check_shapes(preds, target)
     pred_values, pred_index = np.unique(preds, return_inverse=True)
     true_values, true_index = np.unique(target, return_inverse=True)
     flat = pred_index.ravel() * len(true_values) + true_index.ravel()
@@ -84,11 +83,18 @@ def kaggle_score(preds: NDArray, target: NDArray) -> float:
 
 def foreground_iou(preds: NDArray, target: NDArray) -> float:
     """Intersection over union of the two foregrounds (label > 0); 1 if both are empty."""
+    _check_shapes(preds, target)
     both, either = np.sum((preds > 0) & (target > 0)), np.sum((preds > 0) | (target > 0))
     return float(both / either) if either else 1.0
 
 
 def foreground_dice(preds: NDArray, target: NDArray) -> float:
     """2 |A and B| / (|A| + |B|) of the two foregrounds (label > 0); 1 if both are empty."""
+    _check_shapes(preds, target)
     both, total = np.sum((preds > 0) & (target > 0)), np.sum(preds > 0) + np.sum(target > 0)
     return float(2 * both / total) if total else 1.0
+
+
+def _check_shapes(preds: NDArray, target: NDArray) -> None:
+    if preds.shape != target.shape or preds.ndim != 2:
+        raise ImageShapeError(f"preds {preds.shape} and target {target.shape} must be (H, W) of one shape.")

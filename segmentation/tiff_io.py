@@ -36,29 +36,29 @@ def iter_tiff_pages(data: bytes, label: str) -> Iterator[TiffPage]:
         channel_axes = [axis for axis in axes if axis in "CS"]
         if prod(sizes[axis] for axis in channel_axes) == 3 and "C" in channel_axes and sizes["C"] == 3:
             notes.append("Its 3 channels are read as red, green and blue.")
-        loops = [axis for axis in axes if axis not in "YXCS"]
-        count = prod(sizes[axis] for axis in loops)
+        loops = [index for index, axis in enumerate(axes) if axis not in "YXCS"]  # numbers: a letter may occur twice
+        count = prod(shape[index] for index in loops)
         page = tiff.pages[0] if series.keyframe is None else series.keyframe
-        for index in range(count):
-            plane = _read_plane(series, axes, loops, index, count)
-            order = "".join(axis for axis in axes if axis in "YXCS")
-            target = "YX" + "".join(channel_axes)
-            plane = np.transpose(plane, [order.index(axis) for axis in target])
+        order = "".join(axis for axis in axes if axis in "YXCS")
+        target = [order.index(axis) for axis in ("Y", "X", *channel_axes)]
+        for stored in _iter_planes(series, loops, page.shape):
+            plane = np.transpose(stored, target)
             pixels, has_alpha = _interpret(plane.reshape(*plane.shape[:2], -1), page)
             yield pixels, has_alpha, tuple(notes), count
 
 
-def _read_plane(series: tifffile.TiffPageSeries, axes: str, loops: list[str], index: int, count: int) -> NDArray:
-    """One plane, read alone where the file stores it alone, so that a long stack never sits in memory whole."""
-    if count == 1:
-        return series.asarray().reshape([size for axis, size in zip(axes, series.shape, strict=True) if axis in "YXCS"])
-    leading = axes[: len(loops)] == "".join(loops)
-    if leading and len(series.pages) == count:
-        page = series.pages[index]
-        if page is not None:
-            return page.asarray().reshape(series.shape[len(loops) :])
-    stack = np.moveaxis(series.asarray(), [axes.index(axis) for axis in loops], range(len(loops)))
-    return stack.reshape(count, *stack.shape[len(loops) :])[index]
+def _iter_planes(series: tifffile.TiffPageSeries, loops: list[int], page_shape: tuple[int, ...]) -> Iterator[NDArray]:
+    """Each plane with its axes as stored; pages are read when due, so that a long stack is never held whole."""
+    shape, frames = series.shape, series.shape[: -len(page_shape)]
+    count = prod(shape[index] for index in loops)
+    kept = [size for index, size in enumerate(shape) if index not in loops]
+    alone = shape[len(frames) :] == page_shape and all(index < len(frames) for index in loops)
+    if alone and len(series.pages) == prod(frames) and all(page is not None for page in series.pages):
+        numbers = np.moveaxis(np.arange(prod(frames)).reshape(frames), loops, range(len(loops)))
+        for row in numbers.reshape(count, -1):
+            yield np.stack([series.pages[int(number)].asarray() for number in row]).reshape(kept)  # type: ignore[union-attr]
+    else:
+        yield from np.moveaxis(series.asarray().reshape(shape), loops, range(len(loops))).reshape(count, *kept)
 
 
 def _interpret(pixels: NDArray, page: tifffile.TiffPage) -> tuple[NDArray, bool]:
@@ -66,11 +66,13 @@ def _interpret(pixels: NDArray, page: tifffile.TiffPage) -> tuple[NDArray, bool]
     photometric, samples = int(page.photometric), pixels.shape[2]
     if photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and samples == 1:
         return np.moveaxis(page.colormap[:, pixels[..., 0]], 0, -1), False
-    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind == "u":
-        return np.iinfo(pixels.dtype).max - pixels, False
+    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind in "bu":
+        return (~pixels if pixels.dtype == bool else np.iinfo(pixels.dtype).max - pixels), False
     if photometric == tifffile.PHOTOMETRIC.SEPARATED and samples == 4 and pixels.dtype.kind == "u":
         full = np.iinfo(pixels.dtype).max
         ink = pixels.astype(np.float32) / full
         return np.rint((1 - ink[..., :3]) * (1 - ink[..., 3:]) * full).astype(pixels.dtype), False
-    has_alpha = "S" in page.axes and samples == (4 if photometric == tifffile.PHOTOMETRIC.RGB else 2)
-    return pixels, has_alpha
+    if photometric == tifffile.PHOTOMETRIC.RGB:
+        return pixels, "S" in page.axes and samples == 4
+    alpha = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)  # else it is a channel like the first
+    return pixels, "S" in page.axes and samples == 2 and page.extrasamples[:1] in [(kind,) for kind in alpha]
