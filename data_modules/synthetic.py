@@ -16,8 +16,11 @@ class SyntheticNuclei(PictureSource):
     """
 
     def __init__(self, pictures: int = 60, size: int = 128, nuclei: int = 10, seed: int = 0) -> None:
-        if pictures < 1:
-            raise ParameterError(f"pictures={pictures}: at least 1.")
+        if pictures < 1 or size < 16 or nuclei < 0 or seed < 0:
+            raise ParameterError(
+                f"pictures={pictures}, size={size}, nuclei={nuclei}, seed={seed}: at least 1 picture of at least 16 "
+                "pixels, and no negative number."
+            )
         self.pictures, self.size, self.nuclei, self.seed = pictures, size, nuclei, seed
 
     def setup(self) -> None:

@@ -42,7 +42,7 @@ def test_mask_of_one_value(value):
         (np.eye(3)[..., None] * [1, 2, 3], r"m\.png: the mask is a colour picture; save labels as"),
         (np.eye(3) / 2, "fractions or NaN"),
         (np.full((3, 3), np.nan), "fractions or NaN"),
-        (-np.eye(3), "from -1.0 to 0.0"),
+        (-np.eye(3), r"from -1\.0 to -?0\.0"),
         (np.eye(3, dtype=np.uint32) * 65_536, "from 0 to 65536; they must be 0 to 65,535"),
     ],
 )

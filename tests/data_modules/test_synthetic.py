@@ -32,8 +32,6 @@ def test_same_arguments_same_pictures():
 
 
 def test_validation():
-    with pytest.raises(ParameterError, match="pictures=0"):
-        SyntheticNuclei(pictures=0)
-    for bad in ({"size": 8}, {"nuclei": -1}):
-        with pytest.raises(ParameterError, match=next(iter(bad))):
-            SyntheticNuclei(**bad)
+    for name, value in (("pictures", 0), ("size", 15), ("nuclei", -1), ("seed", -1)):
+        with pytest.raises(ParameterError, match=f"{name}={value}"):
+            SyntheticNuclei(**{name: value})

@@ -24,9 +24,9 @@ def same_up_to_numbers(first: np.ndarray, second: np.ndarray) -> bool:
     return all(len(np.unique(side)) == pairs.shape[1] for side in pairs) and bool(((first > 0) == (second > 0)).all())
 
 
-def blobs(seed: int, sigma: float = 1.2) -> np.ndarray:
+def blobs(seed: int, sigma: float = 1.2, share: float = 0.3) -> np.ndarray:
     field = ndimage.gaussian_filter(np.random.default_rng(seed).random((90, 110)), sigma)
-    return field > np.quantile(field, 0.7)
+    return field > np.quantile(field, 1 - share)
 
 
 def discs(seed: int, count: int = 25, size: int = 160) -> np.ndarray:
@@ -92,6 +92,21 @@ def test_separation_against_h_maxima(seed: int, height: float) -> None:
     assert count > ndimage.label(mask, structure=np.ones((3, 3)))[1] or height > 2
     # Only pixels on the line between two basins may fall to the other side.
     assert match(labels, oracle, (0.95,)).true_positives == [count]
+
+
+@pytest.mark.parametrize("height", [0.3, 1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_separation_of_tangled_foreground_against_h_maxima(seed: int, height: float) -> None:
+    mask = blobs(seed, sigma=3.0, share=0.6)
+    oracle = h_maxima_watershed(mask, height)
+    # Components too flat for an h-maximum have no object there; here they stay whole.
+    components = ndimage.label(mask, structure=np.ones((3, 3)))[0]
+    flat = len(np.unique(components[mask & (oracle == 0)]))
+    count = len(np.unique(oracle[oracle > 0]))
+    assert count > 10
+    labels = decode(maps(mask), DecodeParams(separation=height, min_area=0))
+    assert labels.max() == count + flat
+    assert match(labels, oracle, (0.9,)).true_positives == [count]
 
 
 def test_two_discs_are_cut_in_the_middle() -> None:

@@ -1,0 +1,51 @@
+# Two commands do everything: `make app` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# A browser is opened only where there is a screen to show it on.
+OPEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname -s)),--open)
+
+.PHONY: app test train lint format clean
+
+app: $(VENV)/.app
+	$(BIN)/python app.py $(OPEN)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+train: $(VENV)/.app
+	$(BIN)/python -m lightning_modules.train fit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.app: $(BIN)/python requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(call HEADLESS_OPENCV)
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.app requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(call HEADLESS_OPENCV)
+	touch $@
+
+# imgaug asks for opencv-python, which needs libGL; servers have none. The headless build is the same library without
+# its windows.
+define HEADLESS_OPENCV
+@$(BIN)/python -c 'import cv2' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+  --force-reinstall --no-deps opencv-python-headless==5.0.0.93
+endef

@@ -1,0 +1,75 @@
+"""Draws docs/augmentation.png: one picture, augmented twelve ways. Run: ``python -m docs.draw_augmentation``."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from data_modules.augmentation import AugmentationParams, Augmenter
+from segmentation.examples import make_example
+from segmentation.overlay import draw_overlay
+
+CROP, GAP, CAPTION = 192, 10, 20
+OFF = AugmentationParams(
+    flip=False,
+    quarter_turns=False,
+    scale=(1.0, 1.0),
+    shear=0.0,
+    elastic=0.0,
+    brightness=0.0,
+    contrast=(1.0, 1.0),
+    gamma=(1.0, 1.0),
+    blur=0.0,
+    noise=0.0,
+    hue=0.0,
+    saturation=(1.0, 1.0),
+    invert=0.0,
+)
+
+
+def _panels() -> list[tuple[str, AugmentationParams, int]]:
+    """(caption, parameters, seed): each effect alone, then the three presets."""
+    alone = [
+        ("flip, quarter turn", replace(OFF, flip=True, quarter_turns=True), 3),
+        ("scale 0.6", replace(OFF, scale=(0.6, 0.6)), 0),
+        ("scale 1.7", replace(OFF, scale=(1.7, 1.7)), 0),
+        ("shear", replace(OFF, shear=25.0), 6),
+        ("elastic", replace(OFF, elastic=90.0), 4),
+        ("gamma, contrast", replace(OFF, gamma=(1.9, 2.1), contrast=(1.3, 1.4)), 1),
+        ("blur", replace(OFF, blur=3.0), 12),
+        ("noise", replace(OFF, noise=0.2), 5),
+        ("hue, saturation", replace(OFF, hue=90.0, saturation=(1.2, 1.8)), 2),
+        ("inversion", replace(OFF, invert=1.0), 0),
+    ]
+    folder = Path(__file__).resolve().parents[1] / "configs" / "augmentation"
+    presets = [
+        (f"preset: {name}", AugmentationParams(**yaml.safe_load((folder / f"{name}.yaml").read_text())), seed)
+        for name, seed in (("default", 7), ("strong", 9))
+    ]
+    return alone + presets
+
+
+def main() -> None:
+    """Write the picture beside this file."""
+    drawn = make_example("tissue", 4, height=420, width=420, nuclei=70, radius=(10.0, 18.0))
+    tiles = [_tile(caption, params, seed, drawn.pixels, drawn.labels) for caption, params, seed in _panels()]
+    rows = [np.hstack(tiles[start : start + 4]) for start in range(0, len(tiles), 4)]
+    Image.fromarray(np.vstack(rows)).save(Path(__file__).with_name("augmentation.png"), optimize=True)
+
+
+def _tile(
+    caption: str, params: AugmentationParams, seed: int, pixels: NDArray[np.uint8], labels: NDArray[np.int32]
+) -> NDArray[np.uint8]:
+    moved, moved_labels = Augmenter(params, CROP)(pixels, labels, seed)
+    tile = Image.new("RGB", (CROP + GAP, CROP + GAP + CAPTION), "white")
+    tile.paste(Image.fromarray(draw_overlay(moved, moved_labels)), (GAP // 2, GAP // 2))
+    font = ImageFont.load_default(13)
+    ImageDraw.Draw(tile).text((GAP // 2, CROP + GAP // 2 + 3), caption, fill="black", font=font)
+    return np.asarray(tile)
+
+
+if __name__ == "__main__":
+    main()

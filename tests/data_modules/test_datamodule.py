@@ -1,0 +1,115 @@
+"""The loaders that Lightning sees, over generated pictures."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from data_modules import LabelledPicture, SegmentationDataModule, SyntheticNuclei
+from data_modules.splits import split_pictures
+from segmentation.errors import DataError
+
+
+def module(**settings):
+    settings = {"crop": 32, "batch_size": 4, "workers": 0, **settings}
+    return SegmentationDataModule(SyntheticNuclei(pictures=24, size=48, nuclei=4), **settings)
+
+
+def ready(**settings):
+    data = module(**settings)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def test_training_batches():
+    data = ready()
+    batches = list(data.train_dataloader())
+    assert len(batches) == len(data.split.train) // 4
+    for pixels, targets in batches:
+        assert pixels.shape == (4, 3, 32, 32)
+        assert targets.shape == (4, 1, 32, 32)
+    again = list(ready().train_dataloader())
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(batches, again, strict=True))
+
+
+def test_fewer_pictures_than_a_batch_are_still_a_batch():
+    data = ready(batch_size=100)
+    ((pixels, _),) = data.train_dataloader()
+    assert len(pixels) == len(data.split.train)
+
+
+def test_evaluation_serves_whole_pictures_of_the_split():
+    data = ready(folds=3, fold=1, seed=2)
+    assert data.split == split_pictures(data.source.infos, folds=3, fold=1, seed=2)
+    for loader, indices in (
+        (data.val_dataloader(), data.split.validation),
+        (data.test_dataloader(), data.split.test),
+    ):
+        pictures = list(loader)
+        assert all(isinstance(picture, LabelledPicture) for picture in pictures)
+        assert [picture.name for picture in pictures] == [data.source.infos[index].name for index in indices]
+        assert pictures[0].pixels.shape[:2] == (48, 48)
+        assert isinstance(pictures[0].labels, np.ndarray)
+
+
+def test_processes_share_the_pictures():
+    served, trained = [], []
+    for rank in range(2):
+        data = ready(batch_size=1, seed=1)
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=2, predicting=False, lightning_module=None)
+        served.append([picture.name for picture in data.test_dataloader()])
+        trained.append([position for _, position in data.train_dataloader().sampler])
+    names = [data.source.infos[index].name for index in data.split.test]
+    assert sorted(served[0] + served[1]) == sorted(names)
+    assert set(trained[0]) | set(trained[1]) == set(range(len(data.split.train)))
+    assert len(trained[0]) == len(trained[1])
+
+
+def test_published_folds(tmp_path):
+    table = tmp_path / "folds.csv"
+    table.write_text("name,fold\n" + "".join(f"synthetic{i:05d},{i % 2}\n" for i in range(24)))
+    data = ready(fold_table=str(table), fold=1)
+    assert data.split.test == list(range(1, 24, 2))
+    assert data.describe()["folds"] == "a published table"
+
+
+def test_describe():
+    data = ready(validation_fraction=0.2)
+    split = data.split
+    assert data.describe() == {
+        "data": "SyntheticNuclei",
+        "pictures": f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} held out",
+        "folds": 4,
+        "held-out fold": 0,
+        "validation fraction": 0.2,
+    }
+
+
+@pytest.mark.parametrize("loader", ["train_dataloader", "val_dataloader", "test_dataloader", "describe"])
+def test_not_set_up(loader):
+    with pytest.raises(DataError, match=r"not split yet; call prepare_data\(\) and setup"):
+        getattr(module(), loader)()
+
+
+def test_predict_needs_no_training_pictures(tmp_path):
+    for name in ("b.png", "sub/a.TIF", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    data = module(predict_path=str(tmp_path))
+    data.setup("predict")
+    assert data.split is None
+    paths = list(data.predict_dataloader())
+    assert paths == [tmp_path / "b.png", tmp_path / "sub/a.TIF"]
+    assert all(isinstance(path, Path) for path in paths)
+    assert list(module(predict_path=str(tmp_path / "b.png")).predict_dataloader()) == [tmp_path / "b.png"]
+
+
+def test_predict_errors(tmp_path):
+    with pytest.raises(DataError, match="no pictures named; give a file or folder with --data.predict_path"):
+        module().predict_dataloader()
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(DataError, match="no pictures there"):
+            module(predict_path=str(path)).predict_dataloader()
