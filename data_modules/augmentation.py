@@ -19,7 +19,7 @@ class AugmentationParams:
         flip: mirror left-right and up-down, half the time each.
         quarter_turns: rotate by 0, 90, 180 or 270 degrees.
         scale: range of the magnification factor, drawn evenly on a log scale.
-        shear: largest shear in degrees, both ways.
+        shear: largest shear in degrees, of each axis by itself.
         elastic: largest displacement strength in pixels (imgaug's alpha); 0 turns it off.
         brightness: largest shift, as a fraction of the full range.
         contrast: range of the factor around mid-grey.
@@ -69,9 +69,8 @@ class Augmenter:
         self.params, self.crop = params, crop
         if params is not None:
             # The window must be wide enough that scaling, shearing and elastic warps never look outside it. The warp
-            # moves by uniform noise smoothed with sigma 6: its deviation is 0.027 alpha, so 0.15 alpha is beyond 5 of
-            # them.
-            widest = 1 / params.scale[0] + np.tan(np.deg2rad(params.shear))
+            # moves by uniform noise smoothed with sigma 6, whose deviation is below 0.03 alpha: 0.15 is five of them.
+            widest = 1 / params.scale[0] / (1 - np.tan(np.deg2rad(params.shear)))
             reach = crop + 2 * int(np.ceil(0.15 * params.elastic) + 1)
             self._window = int(np.ceil(reach * max(widest, 1.0)))
             self._warp, self._turn = _warp(params), _turn(params)
@@ -116,7 +115,9 @@ def _warp(params: AugmentationParams) -> iaa.Sequential:
     if params.scale != (1.0, 1.0) or params.shear:
         # A list is a choice; imgaug's own Power parameter still calls np.complex, which NumPy 2 lacks.
         factor = np.geomspace(*params.scale, num=33).tolist()
-        steps.append(iaa.Affine(scale=factor, shear=(-params.shear, params.shear), order=1, mode="constant"))
+        # Named axes: one range for both would draw one angle for both, and that is a rotation.
+        shear = dict.fromkeys("xy", (-params.shear, params.shear))
+        steps.append(iaa.Affine(scale=factor, shear=shear, order=1, mode="constant"))
     if params.elastic:
         warp = iaa.ElasticTransformation(alpha=(0.0, params.elastic), sigma=6.0, order=1, mode="reflect")
         steps.append(iaa.Sometimes(0.5, warp))

@@ -35,8 +35,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def find_images(sources: list[Path]) -> list[Path]:
+def find_images(sources: list[Path], out: Path) -> list[Path]:
     """Files as named, and pictures inside folders (and their folders), sorted by path.
+
+    What an earlier run left in ``out`` is no picture to segment, also where ``out`` lies inside such a folder.
 
     Raises:
         ImageReadError: for a path that does not exist, or a folder without pictures.
@@ -44,7 +46,8 @@ def find_images(sources: list[Path]) -> list[Path]:
     found: list[Path] = []
     for source in sources:
         if source.is_dir():
-            inside = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            pictures = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            inside = [p for p in pictures if out.resolve() not in p.resolve().parents]
             if not inside:
                 raise ImageReadError(f"{source}: no pictures in this folder; name one that holds some.")
             found += inside
@@ -66,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run; returns 0, or 1 if any picture failed. One failure never stops the others."""
     options = build_parser().parse_args(arguments)
     try:
-        paths = find_images(options.images)
+        paths = find_images(options.images, options.out)
         segmenter = Segmenter.from_pretrained(options.model, options.device)
         params = chosen_params(segmenter.bundle.decode, options)
         options.out.mkdir(parents=True, exist_ok=True)

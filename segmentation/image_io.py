@@ -201,7 +201,7 @@ def _iter_pillow_pages(data: bytes, label: str) -> Iterator[tuple[NDArray, bool,
             pixels = pixels[..., None] if pixels.ndim == 2 else pixels
             yield pixels, pixels.shape[2] in (2, 4), (), 1
             return
-        count = getattr(picture, "n_frames", 1)
+        count = 1 if kind == "JPEG" else getattr(picture, "n_frames", 1)  # phones hide a preview behind a JPEG
         for index in range(count):
             picture.seek(index)
             yield (*_pillow_pixels(picture), (), count)

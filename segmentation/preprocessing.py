@@ -29,9 +29,9 @@ class Preprocessing:
         channels: channels the network takes; a grey picture is repeated to fill them.
         low_percentile: percentile of all the picture's values that becomes 0, in [0, 100).
         high_percentile: percentile that becomes 1, in (low_percentile, 100].
-        block: side in pixels of the parts in which large pictures are measured. The range reaches from the darkest part's
-            low percentile to the brightest part's high one: a few nuclei in a wide empty field are less than any
-            percentile of the whole, and would be cut off with the noise.
+        block: side in pixels of the parts in which large pictures are measured. The range reaches from the darkest
+            part's low percentile to the brightest part's high one: a few nuclei in a wide empty field are less than
+            any percentile of the whole, and would be cut off with the noise.
     """
 
     channels: int = 3

@@ -17,7 +17,7 @@ from segmentation.instance_maps import DecodeParams, decode
 from segmentation.tiling import Tile, predict_tiled
 from segmentation.unet import channels_last
 
-TILE, OVERLAP = 1024, 128  # multiples of the network's stride; the overlap exceeds its receptive radius' weight
+TILE, OVERLAP = 1024, 128  # multiples of the network's stride, so that tiles share its pooling grid
 Source = str | Path | bytes | NDArray | Image.Image | MicroscopyImage
 Progress = Callable[[float], None]
 

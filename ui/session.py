@@ -26,10 +26,12 @@ class Session:
     Attributes:
         results: one for each page of each readable picture, in order.
         failures: (file name, sentence) for each picture that could not be segmented.
+        folder: for files to download; removed when the last copy of the session is forgotten.
     """
 
     results: list[Segmentation] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    folder: tempfile.TemporaryDirectory[str] | None = None
 
     def names(self) -> list[str]:
         """What the picker shows and files are called; equal names are numbered."""
@@ -70,7 +72,7 @@ def segment_files(
 def redecode(session: Session, params: DecodeParams) -> Session:
     """The same pictures with other parameters; the network does not run."""
     results = [replace(result.decode(params), seconds=result.seconds) for result in session.results]
-    return Session(results, session.failures)
+    return Session(results, session.failures, session.folder)
 
 
 def render(result: Segmentation, *, style: str, opacity: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -91,12 +93,14 @@ def render(result: Segmentation, *, style: str, opacity: float) -> tuple[NDArray
 
 
 def save_labels(session: Session, folder: Path | None = None) -> list[str]:
-    """Write each result's label TIFF; returns the paths."""
+    """Write each result's label TIFF, by default into the session's own folder; returns the paths."""
     if not session.results:
         return []
-    target = folder or Path(tempfile.mkdtemp(prefix="nucleoscope-"))
+    if folder is None:
+        session.folder = session.folder or tempfile.TemporaryDirectory(prefix="nucleoscope-")
+        folder = Path(session.folder.name)
     return [
-        str(write_labels(target / f"{name}_labels.tif", result.labels))
+        str(write_labels(folder / f"{name}_labels.tif", result.labels))
         for name, result in zip(session.names(), session.results, strict=True)
     ]
 

@@ -55,16 +55,18 @@ def only(*names, **settings):
     return AugmentationParams(**{**OFF, **{name: STRONG[name] for name in names}, **settings})
 
 
-def picture(appearance="tissue", size=160):
-    drawn = make_example(appearance, 3, height=size, width=size, nuclei=30)
+def picture(appearance="tissue", size=96):
+    drawn = make_example(appearance, 3, height=size, width=size, nuclei=12)
     return np.broadcast_to(drawn.pixels, (size, size, 3)).copy(), drawn.labels
 
 
 def is_window_of(crop, whole):
     windows = sliding_window_view(whole, crop.shape[:2], axis=(0, 1))
-    return (windows == np.moveaxis(crop, 2, 0) if crop.ndim == 3 else windows == crop).all(
-        axis=tuple(range(2, windows.ndim))
-    ).any()
+    return (
+        (windows == np.moveaxis(crop, 2, 0) if crop.ndim == 3 else windows == crop)
+        .all(axis=tuple(range(2, windows.ndim)))
+        .any()
+    )
 
 
 @pytest.mark.parametrize("params", [None, AugmentationParams(), only(*STRONG)], ids=["none", "default", "strong"])
@@ -104,8 +106,10 @@ def test_labels_follow_the_pixels(params, factor):
         moved, moved_labels = augmenter(pixels, labels, seed)
         assert set(np.unique(moved_labels)) <= set(np.unique(labels))
         grey = moved[..., 0].astype(int)
-        inner = ndimage.maximum_filter(moved_labels, 5) == ndimage.minimum_filter(moved_labels, 5)
-        np.testing.assert_array_equal(grey[inner] * factor, moved_labels[inner])
+        same = ndimage.maximum_filter(moved_labels, 5) == ndimage.minimum_filter(moved_labels, 5)
+        inner = np.pad(same[3:-3, 3:-3], 3)  # at the edge of the crop a border may be just outside
+        wrong = (grey * factor != moved_labels)[inner].mean()
+        assert wrong <= (0.005 if params.elastic else 0)  # an elastic warp may leave crumbs of a neighbour
         checked += inner.sum()
     assert checked > 0.4 * 64 * 64 * len(SEEDS)
 
@@ -149,7 +153,7 @@ def test_each_setting_alone(name, appearance):
     changes = 0
     for seed in SEEDS:
         crop, crop_labels = changed(pixels, labels, seed)
-        if name not in GEOMETRY and name != "elastic":
+        if name not in GEOMETRY:
             expected, expected_labels = plain(pixels, labels, seed)
             np.testing.assert_array_equal(crop_labels, expected_labels)
             changes += (crop != expected).any()
@@ -202,7 +206,9 @@ def test_blur_loses_detail_and_keeps_the_mean():
     losses = 0
     for before, after in both("blur", blur=3.0):
         assert abs(after.mean() - before.mean()) < 2
-        losses += ndimage.laplace(after[..., 0].astype(float)).std() < ndimage.laplace(before[..., 0].astype(float)).std()
+        losses += (
+            ndimage.laplace(after[..., 0].astype(float)).std() < ndimage.laplace(before[..., 0].astype(float)).std()
+        )
     assert losses > 0
 
 
@@ -220,8 +226,22 @@ def test_scale_is_the_magnification():
     pixels, labels = np.full((200, 200, 3), 9, np.uint8), np.zeros((200, 200), np.int32)
     labels[80:120, 80:120] = 1
     for factor in (0.5, 2.0):
-        areas = [Augmenter(only(scale=(factor, factor)), 150)(pixels, labels, seed)[1].sum() for seed in SEEDS]
+        areas = [Augmenter(only(scale=(factor, factor)), 90)(pixels, labels, seed)[1].sum() for seed in SEEDS]
         assert max(areas) == pytest.approx(1600 * factor**2, rel=0.08)
+
+
+def test_shear_is_no_rotation():
+    labels = np.zeros((200, 200), np.int32)
+    labels[80:120, 80:120] = 1
+    stretch = []
+    for seed in SEEDS:
+        moved = Augmenter(only(shear=12.0), 90)(np.zeros((200, 200, 3), np.uint8), labels, seed)[1]
+        spread = np.linalg.eigvalsh(np.cov(np.nonzero(moved)))
+        if moved.sum() > 1400:  # all of it is in the crop
+            stretch.append(np.sqrt(spread[1] / spread[0]))
+    slope = np.tan(np.deg2rad(12))
+    assert len(stretch) > 3
+    assert 1.1 < max(stretch) <= 1.02 * (1 + slope) / (1 - slope)
 
 
 def test_flips_and_turns_reach_all_eight_orientations():
@@ -257,8 +277,8 @@ def test_mirrored_nuclei_touching_theirs_are_one_and_others_are_new():
         # One number a component, one component a number; and the pixels know which nucleus it is a copy of.
         assert label(moved, background=0, connectivity=2).max() == len(numbers)
         assert (moved == 8).sum() == 9
-        assert (moved == 3).sum() in (12, 24)
-        joined += (moved == 3).sum() == 24
+        assert (moved == 3).sum() in (12, 16, 20, 24)
+        joined += (moved == 3).sum() > 12
         for number in numbers - {3, 8}:
             assert number > 8
             assert len(np.unique(crop[moved == number])) == 1
@@ -274,7 +294,7 @@ def test_presets(project_root, name):
     assert list(yaml.safe_load(path.read_text())) == [field.name for field in fields(AugmentationParams)]
     parser = jsonargparse.ArgumentParser()
     parser.add_argument("--augmentation", type=AugmentationParams)
-    params = parser.instantiate_classes(parser.parse_args([f"--augmentation={path}"])).augmentation
+    params = parser.instantiate(parser.parse_args([f"--augmentation={path}"])).augmentation
     assert all(isinstance(value, tuple) for key, value in asdict(params).items() if isinstance(OFF[key], tuple))
     if name == "default":
         assert params == AugmentationParams()

@@ -108,7 +108,7 @@ def test_predict_needs_no_training_pictures(tmp_path):
 
 
 def test_predict_errors(tmp_path):
-    with pytest.raises(DataError, match="no pictures named; give a file or folder with --data.predict_path"):
+    with pytest.raises(DataError, match=r"no pictures named; give a file or folder with --data\.predict_path"):
         module().predict_dataloader()
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(DataError, match="no pictures there"):

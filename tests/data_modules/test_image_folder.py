@@ -56,7 +56,7 @@ def test_binary_mask(root):
 
 def test_one_file_per_nucleus(root):
     for number in range(1, LABELS.max() + 1):
-        save(root / f"masks/cell 1/{number:02d}.png", (LABELS == number).astype(np.uint8) * 255)
+        save(root / f"masks/cell 1/{number:02d}.png", (number == LABELS).astype(np.uint8) * 255)
     (root / "masks/cell 1/._01.png").write_bytes(b"\0\5\x16\7")
     np.testing.assert_array_equal(read(root).load(0).labels, LABELS)
     np.testing.assert_array_equal(read(root, one_object=True).load(0).labels, LABELS > 0)

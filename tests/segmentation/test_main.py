@@ -194,7 +194,7 @@ def test_find_images_sorts_and_keeps_order(picture: Path, tmp_path: Path) -> Non
     for name in ("z.jpg", "A.BMP", "deep/m.gif", "deep/n.csv", "folder.png/inside.tif"):
         (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "all" / name).touch()
-    found = find_images([picture, tmp_path / "all", tmp_path / "all" / "z.jpg"])
+    found = find_images([picture, tmp_path / "all", tmp_path / "all" / "z.jpg"], tmp_path / "out")
     expected = ["A.BMP", "deep/m.gif", "folder.png/inside.tif", "z.jpg"]
     assert found == [picture, *(tmp_path / "all" / name for name in expected)]
 
@@ -221,3 +221,11 @@ def test_for_real(picture: Path, bundle_folder: Path, project_root: Path, tmp_pa
     bad = subprocess.run([*command, "--threshold", "3"], cwd=project_root, capture_output=True, text=True, check=False)
     assert bad.returncode == 1
     assert one_line(bad.stderr).startswith("error: threshold=3.0")
+
+
+def test_results_inside_the_image_folder_are_not_segmented_again(tmp_path: Path, bundle_folder: Path) -> None:
+    Image.fromarray(np.full((20, 20), 10, np.uint8)).save(tmp_path / "a.png")
+    command = [str(tmp_path), "--out", str(tmp_path / "out"), "--model", str(bundle_folder), "--device", "cpu"]
+    assert main(command) == 0
+    assert main(command) == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a_labels.tif", "a_overlay.png", "counts.csv"]

@@ -1,0 +1,67 @@
+"""How long a picture takes, as a multiple of a matrix product on the same cores in the same run.
+
+Run: ``python -m benchmarks.speed [--size 1024] [--model checkpoints/nuclei] [--threads 2]``.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from segmentation import Segmenter
+from segmentation.examples import make_example
+from segmentation.instance_maps import decode
+from segmentation.overlay import draw_overlay, to_display
+
+GIGAFLOP = 60  # of the yardstick
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=1024, help="height and width in pixels")
+    parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parents[1] / "checkpoints" / "nuclei")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    nuclei = round(500 * (options.size / 1024) ** 2)
+    pixels = make_example("fluorescence", 0, height=options.size, width=options.size, nuclei=nuclei).pixels
+    segmenter = Segmenter.from_pretrained(options.model, "cpu")
+    prepared = segmenter.bundle.preprocessing(pixels)
+    result = segmenter(pixels)
+    display = to_display(result.image)
+    side = round((GIGAFLOP * 1e9 / 2) ** (1 / 3))
+    matrix = torch.rand(side, side)
+    steps: dict[str, Callable[[], object]] = {
+        f"matrix product, {GIGAFLOP} GFLOP": lambda: matrix @ matrix,
+        "network alone": lambda: segmenter.predict_prepared(prepared),
+        "preprocessing": lambda: segmenter.bundle.preprocessing(pixels),
+        "decoding": lambda: decode(result.maps, segmenter.bundle.decode),
+        "array to labels": lambda: segmenter(pixels),
+        "overlay": lambda: draw_overlay(display, result.labels),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for repeat in range(options.repeats + 1):  # in turn, so that a slow moment of the machine meets all of them
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if repeat:  # the first round warms up
+                seconds[name].append(time.perf_counter() - start)
+    yardstick = statistics.median(next(iter(seconds.values())))
+    print(
+        f"{options.size} x {options.size}, {result.count} nuclei, {options.threads} threads, torch {torch.__version__}"
+    )
+    print(f"{GIGAFLOP / yardstick:.0f} GFLOP/s in the matrix product\n")
+    print("| step | median s | min s | x matrix product |\n| --- | --- | --- | --- |")
+    for name, times in seconds.items():
+        median = statistics.median(times)
+        print(f"| {name} | {median:.3f} | {np.min(times):.3f} | {median / yardstick:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
