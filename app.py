@@ -36,19 +36,25 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     page.queue(default_concurrency_limit=1)
-    page.launch(
-        server_name=options.host,
-        server_port=options.port,
-        inbrowser=options.open,
-        theme=theme(),
-        css=CSS,
-        max_file_size="2gb",
-        footer_links=[],
-        ssr_mode=False,
-        show_error=False,
-        enable_monitoring=False,
-        run_history=False,
-    )
+    try:
+        _, address, _ = page.launch(
+            server_name=options.host,
+            server_port=options.port,
+            inbrowser=options.open,
+            theme=theme(),
+            css=CSS,
+            max_file_size="2gb",
+            footer_links=[],
+            ssr_mode=False,
+            run_history=False,
+            quiet=True,  # its own lines advertise a public link
+            prevent_thread_lock=True,
+        )
+    except OSError as error:
+        print(f"error: cannot listen on port {options.port} ({error}); choose another with --port.", file=sys.stderr)
+        return 1
+    print(f"Nucleoscope is at {address} (stop it with Ctrl+C)", flush=True)
+    page.block_thread()
     return 0
 
 
