@@ -14,7 +14,7 @@ from data_modules.datasets import CropDataset, EpochSampler, PictureDataset
 from data_modules.dsb2018 import Dsb2018
 from data_modules.pictures import LabelledPicture, PictureSource
 from data_modules.splits import Split, read_fold_table, split_pictures
-from segmentation.errors import DataError
+from segmentation.errors import DataError, ParameterError
 from segmentation.image_io import SUFFIXES
 from segmentation.preprocessing import Preprocessing
 
@@ -51,6 +51,11 @@ class SegmentationDataModule(LightningDataModule):
         predict_path: str | None = None,
     ) -> None:
         super().__init__()
+        if crop < 1 or batch_size < 1 or seed < 0 or (workers is not None and workers < 0):
+            raise ParameterError(
+                f"crop={crop}, batch_size={batch_size}, seed={seed}, workers={workers}: crop and batch_size are at "
+                "least 1, seed and workers at least 0."
+            )
         self.source = source if source is not None else Dsb2018()
         self.batch_size, self.seed, self.predict_path = batch_size, seed, predict_path
         self.workers = min((os.cpu_count() or 1) - 1, 8) if workers is None else workers

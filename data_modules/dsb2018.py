@@ -58,6 +58,7 @@ class Dsb2018(PictureSource):
             folder = self._cache_folder(members)
             if (folder / "manifest.json").exists():
                 return
+            shutil.rmtree(folder, ignore_errors=True)  # without its manifest it is of no use
             folder.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(prefix=".dsb2018-", dir=folder.parent))
             try:

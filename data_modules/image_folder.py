@@ -141,6 +141,8 @@ class ImageFolder(PictureSource):
 
 
 def _read_mask(path: Path) -> NDArray:
+    if path.suffix.lower() in (".jpg", ".jpeg"):  # its artefacts would pass for hundreds of tiny labels
+        raise DataError(f"{path.parent.name}/{path.name}: JPEG changes the numbers of a mask; save it as PNG or TIFF")
     mask = read_image(path)
     if mask.notes:  # fine for a picture, but a mask whose transparent pixels are filled in is another mask
         raise DataError(

@@ -9,7 +9,7 @@ import torch
 
 from data_modules import LabelledPicture, SegmentationDataModule, SyntheticNuclei
 from data_modules.splits import split_pictures
-from segmentation.errors import DataError
+from segmentation.errors import DataError, ParameterError
 
 
 def module(**settings):
@@ -113,3 +113,10 @@ def test_predict_errors(tmp_path):
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(DataError, match="no pictures there"):
             module(predict_path=str(path)).predict_dataloader()
+
+
+@pytest.mark.parametrize("wrong", [{"crop": 0}, {"batch_size": 0}, {"seed": -1}, {"workers": -1}])
+def test_settings_out_of_range_are_named(wrong: dict[str, int]) -> None:
+    (name, value) = next(iter(wrong.items()))
+    with pytest.raises(ParameterError, match=f"{name}={value}"):
+        SegmentationDataModule(SyntheticNuclei(), **wrong)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Pictures and masks in the forms people keep them, and one report of all that does not fit."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,3 +166,11 @@ def test_folders_that_are_not_there(tmp_path):
     (tmp_path / "masks").mkdir()
     with pytest.raises(DataError, match="no pictures; put"):
         read(tmp_path)
+
+
+def test_jpeg_masks_are_refused(tmp_path: Path) -> None:
+    for folder, name in (("images", "a.png"), ("masks", "a.jpg")):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.full((20, 20), 200, np.uint8)).save(tmp_path / folder / name)
+    with pytest.raises(DataError, match=r"masks/a.jpg: JPEG changes the numbers"):
+        ImageFolder(str(tmp_path)).setup()
