@@ -109,7 +109,7 @@ def test_labels_follow_the_pixels(params, factor):
         same = ndimage.maximum_filter(moved_labels, 5) == ndimage.minimum_filter(moved_labels, 5)
         inner = np.pad(same[3:-3, 3:-3], 3)  # at the edge of the crop a border may be just outside
         wrong = (grey * factor != moved_labels)[inner].mean()
-        assert wrong <= (0.005 if params.elastic else 0)  # an elastic warp may leave crumbs of a neighbour
+        assert wrong <= (0.01 if params.elastic else 0)  # an elastic warp may leave crumbs of a neighbour
         checked += inner.sum()
     assert checked > 0.4 * 64 * 64 * len(SEEDS)
 
