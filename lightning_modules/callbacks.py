@@ -14,6 +14,7 @@ from data_modules.datamodule import SegmentationDataModule
 from lightning_modules.decode_search import search_decode
 from lightning_modules.metrics import Scoreboard
 from lightning_modules.segmentation_module import SegmentationModule
+from segmentation.bundle import check_destination
 from segmentation.image_io import MicroscopyImage
 from segmentation.overlay import draw_overlay, to_display
 from segmentation.writers import write_labels, write_overlay
@@ -44,6 +45,13 @@ class ExportBundle(Callback):
 
     def __init__(self, folder: str | None = None, tune: bool = True) -> None:
         self.folder, self.tune = folder, tune
+
+    def _destination(self, trainer: Trainer) -> Path:
+        return Path(self.folder or Path(trainer.default_root_dir) / "bundle")
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say before the hours of training, not after, that the bundle has no place to go."""
+        check_destination(self._destination(trainer))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the bundle, on the first process only."""
@@ -82,8 +90,7 @@ class ExportBundle(Callback):
             "seed": data.seed,
         }
         card = {f"validation {name}": float(scores[name]) for name in CARD_SCORES}
-        folder = Path(self.folder or Path(trainer.default_root_dir) / "bundle")
-        pl_module.to_bundle(training=training, scores=card).save(folder)
+        folder = pl_module.to_bundle(training=training, scores=card).save(self._destination(trainer))
         rank_zero_info(f"Bundle written to {folder}")
 
 

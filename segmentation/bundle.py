@@ -48,13 +48,7 @@ class Bundle:
             BundleError: if the place holds something else, or cannot be written.
         """
         folder = Path(folder)
-        if folder.exists() and not folder.is_dir():
-            raise BundleError(f"{folder}: there is a file of that name; name an empty or new folder for the bundle.")
-        others = sorted({item.name for item in folder.iterdir()} - {CONFIG, WEIGHTS, CARD}) if folder.exists() else []
-        if others:
-            raise BundleError(
-                f"{folder}: the folder holds other files ({others[0]}); name an empty or new folder for the bundle."
-            )
+        check_destination(folder)
         state = {key: value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
         weights = save_tensors(state)
         config = {
@@ -141,6 +135,21 @@ class Bundle:
                 f"{folder}: {CONFIG} and {WEIGHTS} do not describe a network that fits together "
                 f"({type(error).__name__}: {reason}); export the bundle again."
             ) from error
+
+
+def check_destination(folder: Path) -> None:
+    """Refuse a place where a bundle would push something else aside.
+
+    Raises:
+        BundleError: if it is a file, or a folder with other files than a bundle's own.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise BundleError(f"{folder}: there is a file of that name; name an empty or new folder for the bundle.")
+    others = sorted({item.name for item in folder.iterdir()} - {CONFIG, WEIGHTS, CARD}) if folder.exists() else []
+    if others:
+        raise BundleError(
+            f"{folder}: the folder holds other files ({others[0]}); name an empty or new folder for the bundle."
+        )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

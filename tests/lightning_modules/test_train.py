@@ -157,6 +157,21 @@ def test_errors_reach_the_user_as_sentences(trained: Path, tmp_path: Path, proje
         main(arguments("test", tmp_path, project_root, **{"--model.bundle": str(tmp_path / "none")}))
 
 
+def test_a_bundle_without_a_place_is_known_before_training(tmp_path: Path, project_root: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "thesis.docx").touch()
+    with pytest.raises(BundleError, match=r"thesis\.docx"):
+        main(arguments("fit", tmp_path, project_root))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_augmentation_presets_are_named_by_file(tmp_path: Path, project_root: Path) -> None:
+    strong = str(project_root / "configs" / "augmentation" / "strong.yaml")
+    more = {"--data.augmentation": strong, "--trainer.max_epochs": "1", "--export.tune": "false"}
+    run = main(arguments("fit", tmp_path, project_root, **more))
+    assert run.datamodule.augmenter.params.invert == 0.2
+
+
 def test_precision_follows_the_device(trained: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = main(arguments("validate", trained, project_root, **{"--model.bundle": str(trained / "bundle")}))
     assert run.config.validate.trainer.precision == "32-true"
