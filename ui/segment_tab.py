@@ -1,6 +1,8 @@
 """The tab that segments: drop pictures, look, adjust, take the labels home."""
 
 import html
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -162,24 +164,22 @@ def build_segment_tab(segmenter: Segmenter) -> None:
         )
     gr.on(
         [picker.input, style.change, opacity.change],
-        _show,
+        _draw,
         [session, picker, *looks],
-        shown,
+        [summary, picture, overlay],
         trigger_mode="always_last",
         show_progress="hidden",
     )
     reset.click(lambda: [default.threshold, default.separation, default.min_area], None, knobs, show_progress="hidden")
 
 
-class _as_messages:
+@contextmanager
+def _as_messages() -> Iterator[None]:
     """Project errors become Gradio messages; anything else stays a fault to be seen in the log."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, NucleoscopeError):
-            raise gr.Error(str(error), duration=None) from error
+    try:
+        yield
+    except NucleoscopeError as error:
+        raise gr.Error(str(error), duration=None) from error
 
 
 def _params(default: DecodeParams, threshold: float, separation: float, min_area: float) -> DecodeParams:
@@ -188,17 +188,21 @@ def _params(default: DecodeParams, threshold: float, separation: float, min_area
 
 def _show(session: Session, name: str | None, style: str, opacity: float) -> tuple[Any, ...]:
     """Values of the summary, both pictures, the table and the files."""
-    names = session.names()
-    many = len(names) + len(session.failures) > 1
+    many = len(session.results) + len(session.failures) > 1
     table = gr.Dataframe(session.table() or None, headers=_HEADERS, visible=many)
     files = save_labels(session)
-    downloads = gr.File(files or None, visible=bool(files))
+    return *_draw(session, name, style, opacity), table, gr.File(files or None, visible=bool(files))
+
+
+def _draw(session: Session, name: str | None, style: str, opacity: float) -> tuple[Any, ...]:
+    """Values of the summary and both pictures."""
+    names = session.names()
     failures = "".join(f"<div class='failure'>{html.escape(text)}</div>" for _, text in session.failures)
     if not names:
-        return failures or _EMPTY, None, None, table, downloads
+        return failures or _EMPTY, None, None
     result = session.results[names.index(name) if name in names else 0]
     display, drawn = render(result, style=style, opacity=opacity)
-    return _summary(result) + failures, display, drawn, table, downloads
+    return _summary(result) + failures, display, drawn
 
 
 def _summary(result: Segmentation) -> str:
