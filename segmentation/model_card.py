@@ -14,6 +14,10 @@ tags:
 ---
 """
 
+_SCORES = """Validation pictures chose the checkpoint and the decode parameters, so their scores flatter; held-out ones,
+where there are any, chose nothing. Kaggle: mean over pictures of TP / (TP + FP + FN), averaged over the IoU thresholds
+0.50 to 0.95. ap: the same ratio at one threshold, nuclei of all pictures pooled. IoU and Dice: of the foreground."""
+
 _USE = """## Use
 
 ```python
@@ -38,17 +42,17 @@ def render_card(config: dict[str, Any]) -> str:
         f"U-Net with levels of {', '.join(map(str, arguments['channels']))} channels, {arguments['in_channels']} input "
         f"channels, predicting {', '.join(config['network']['maps'])}."
     )
-    lines += ["", *_table("Training", config["training"]), *_table("Scores on held-out pictures", config["scores"])]
+    lines += ["", *_table("Training", config["training"]), *_table("Scores", config["scores"], _SCORES)]
     lines += _table("Decoding", config["decode"])
     lines += [f"Weights SHA-256: `{config['weights_sha256']}`", "", _USE]
     return "\n".join(lines)
 
 
-def _table(title: str, values: dict[str, Any]) -> list[str]:
+def _table(title: str, values: dict[str, Any], note: str = "") -> list[str]:
     if not values:
         return [f"## {title}", "", "Not recorded.", ""]
     rows = [f"| {key} | {_cell(value)} |" for key, value in values.items()]
-    return [f"## {title}", "", "| | |", "| --- | --- |", *rows, ""]
+    return [f"## {title}", "", *([note, ""] if note else []), "| | |", "| --- | --- |", *rows, ""]
 
 
 def _cell(value: Any) -> str:
