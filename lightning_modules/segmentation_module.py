@@ -28,9 +28,10 @@ class SegmentationModule(LightningModule):
     Args:
         network: ``UNet()`` with its defaults if none is given.
         preprocessing: travels with the weights.
-        decode: parameters for validation; those tuned at the end of ``fit`` replace them in the bundle.
-        bundle: a folder to start from: its network, preprocessing and decode parameters replace those above. It is how
-            a shipped model is tested, or trained further.
+        decode: parameters for validation; the bundle's, or else ``DecodeParams()``, if none are given. Those tuned at
+            the end of ``fit`` replace them in the exported bundle.
+        bundle: a folder to start from: its network and preprocessing replace those above, for its weights are of no use
+            with others. It is how a shipped model is tested, or trained further.
         learning_rate: the highest of the run; a short warm-up leads to it, a cosine from it to a hundredth.
         weight_decay: of AdamW.
         dice_weight: of the soft Dice loss beside binary cross-entropy.
@@ -41,7 +42,7 @@ class SegmentationModule(LightningModule):
         self,
         network: UNet | None = None,
         preprocessing: Preprocessing = Preprocessing(),  # noqa: B008  (frozen)
-        decode: DecodeParams = DecodeParams(),  # noqa: B008  (frozen)
+        decode: DecodeParams | None = None,
         bundle: str | None = None,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
@@ -51,9 +52,9 @@ class SegmentationModule(LightningModule):
         super().__init__()
         if bundle is not None:
             loaded = Bundle.load(bundle)
-            network, preprocessing, decode = loaded.network, loaded.preprocessing, loaded.decode
+            network, preprocessing, decode = loaded.network, loaded.preprocessing, decode or loaded.decode
         self.network = channels_last(network if network is not None else UNet())
-        self.preprocessing, self.decode = preprocessing, decode
+        self.preprocessing, self.decode = preprocessing, decode or DecodeParams()
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
         self.seed = seed
         self.scoreboard = Scoreboard()
