@@ -55,7 +55,7 @@ class ImageFolder(PictureSource):
             return
         pairs, problems = self._pair_up()
         infos, seams = [], SeamFinder()
-        for image, mask in tqdm(pairs, desc="checking pictures", unit="picture"):
+        for image, mask in tqdm(pairs, desc="checking pictures", unit="picture", disable=not pairs):
             try:
                 picture = self._read(image, mask)
             except NucleoscopeError as error:
@@ -64,9 +64,10 @@ class ImageFolder(PictureSource):
             seams.add(picture.pixels)
             infos.append(PictureInfo(picture.name, picture.kind, self._group(picture.name, problems)))
         if problems:
+            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
             shown = "\n".join(f"  - {problem}" for problem in problems[:_MAX_LISTED])
             more = f"\n  and {len(problems) - _MAX_LISTED} more" if len(problems) > _MAX_LISTED else ""
-            raise DataError(f"{self.root}: {len(problems)} problems; mend or remove these:\n{shown}{more}")
+            raise DataError(f"{self.root}: {count}; mend or remove these:\n{shown}{more}")
         if self._pattern is None:
             groups = seams.groups()
             infos = [PictureInfo(i.name, i.kind, f"field{g}") for i, g in zip(infos, groups, strict=True)]

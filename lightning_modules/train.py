@@ -1,6 +1,7 @@
 """The command line: ``python -m lightning_modules.train fit|validate|test|predict``."""
 
 import sys
+import warnings
 from pathlib import Path
 
 import torch
@@ -85,8 +86,22 @@ def main(args: list[str] | None = None) -> SegmentationCLI:
     )
 
 
-if __name__ == "__main__":
+def command_line(args: list[str] | None = None) -> int:
+    """Run ``main``; a fault of the user's is one message and exit code 1, never a traceback."""
+    # Lightning warns of arguments given twice; ours are the command line's, with the default recipe put in.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
     try:
-        main()
-    except NucleoscopeError as error:
-        sys.exit(f"error: {error}")
+        main(args)
+    except Exception as error:
+        fault: BaseException | None = error
+        while fault is not None and not isinstance(fault, NucleoscopeError):  # the parser wraps what classes raise
+            fault = fault.__cause__
+        if fault is None:
+            raise
+        print(f"error: {fault}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command_line())

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from lightning_modules.segmentation_module import SegmentationModule
-from lightning_modules.train import main
+from lightning_modules.train import command_line, main
 from segmentation import Bundle, Segmenter
 from segmentation.errors import BundleError, DataError
 from segmentation.examples import make_example
@@ -155,6 +155,26 @@ def test_errors_reach_the_user_as_sentences(trained: Path, tmp_path: Path, proje
         main(arguments("predict", tmp_path, project_root))
     with pytest.raises(BundleError, match="no such model folder"):
         main(arguments("test", tmp_path, project_root, **{"--model.bundle": str(tmp_path / "none")}))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("--model.decode.threshold", "3", "threshold=3.0: a probability"),
+        ("--data.crop", "0", "crop=0"),
+        ("--data.source.init_args.pictures", "0", "pictures=0"),
+        ("--data.augmentation.invert", "2", "invert=2.0"),
+        ("--model.bundle", "nowhere", "nowhere: there is no such model folder"),
+        ("--data.fold_table", "nowhere.csv", "nowhere.csv: not readable as a fold table"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(
+    tmp_path: Path, project_root: Path, capsys: pytest.CaptureFixture[str], setting: str, value: str, says: str
+) -> None:
+    assert command_line(arguments("fit", tmp_path, project_root, **{setting: value})) == 1
+    *_, last = capsys.readouterr().err.strip().splitlines()
+    assert last.startswith("error: ")
+    assert says in last
 
 
 def test_a_bundle_without_a_place_is_known_before_training(tmp_path: Path, project_root: Path) -> None:
