@@ -103,12 +103,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _line(name: str, result: Segmentation) -> str:
     height, width = result.image.shape
-    kind = "grey" if result.image.pixels.shape[2] == 1 else "RGB"
     nuclei = "nucleus" if result.count == 1 else "nuclei"
     notes = "".join(f" ({note})" for note in result.image.notes)
     return (
         f"{name}: {result.count:,} {nuclei} in {result.seconds:.2f} s, "
-        f"{width} x {height} {kind} {result.image.pixels.dtype}{notes}"
+        f"{width} x {height} {result.image.colours} {result.image.pixels.dtype}{notes}"
     )
 
 

@@ -43,6 +43,11 @@ class MicroscopyImage:
         """Height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
+    @property
+    def colours(self) -> str:
+        """What people call it: "grey" or "RGB"."""
+        return "grey" if self.pixels.shape[2] == 1 else "RGB"
+
 
 def read_images(
     source: str | Path | bytes | NDArray | Image.Image | MicroscopyImage,

@@ -212,9 +212,8 @@ def _summary(result: Segmentation) -> str:
         count = f"{100 * share:.1f} % of the picture"
     else:
         count = f"{result.count:,} {'nucleus' if result.count == 1 else 'nuclei'}"
-    kind = "grey" if result.image.pixels.shape[2] == 1 else "RGB"
     detail = (
-        f"{html.escape(result.image.name)}: {width} x {height}, {kind}, {result.image.pixels.dtype}; "
+        f"{html.escape(result.image.name)}: {width} x {height}, {result.image.colours}, {result.image.pixels.dtype}; "
         f"segmented in {result.seconds:.2f} s"
     )
     notes = "".join(f"<div class='note'>{html.escape(note)}</div>" for note in result.image.notes)

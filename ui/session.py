@@ -107,5 +107,4 @@ def save_labels(session: Session, folder: Path | None = None) -> list[str]:
 
 def _size(result: Segmentation) -> str:
     height, width = result.image.shape
-    kind = "grey" if result.image.pixels.shape[2] == 1 else "RGB"
-    return f"{width} x {height} {kind} {result.image.pixels.dtype}"
+    return f"{width} x {height} {result.image.colours} {result.image.pixels.dtype}"
