@@ -1,7 +1,10 @@
 """Training crops that vary as microscopes, stains and preparations do, with imgaug."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import imgaug.augmenters as iaa
 import numpy as np
 from imgaug.augmentables.segmaps import SegmentationMapsOnImage
@@ -33,6 +36,11 @@ class AugmentationParams:
         noise: largest standard deviation of Gaussian noise, as a fraction of the full range.
         hue: largest turn of the hue in degrees; colour pictures only.
         saturation: range of the factor; colour pictures only.
+        mix: probability of other colours: every channel becomes a random mixture of all three; colour pictures only.
+        grey: probability that a colour picture loses its colour, by random weights of its channels.
+        tint: probability that a grey picture gets one.
+        shading: largest depth of uneven illumination, as a fraction of the brightness.
+        jpeg: probability of JPEG compression.
         invert: probability of a negative.
     """
 
@@ -48,6 +56,11 @@ class AugmentationParams:
     noise: float = 0.04
     hue: float = 20.0
     saturation: tuple[float, float] = (0.6, 1.4)
+    mix: float = 0.0
+    grey: float = 0.0
+    tint: float = 0.0
+    shading: float = 0.0
+    jpeg: float = 0.0
     invert: float = 0.05
 
     def __post_init__(self) -> None:
@@ -55,11 +68,14 @@ class AugmentationParams:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ParameterError(f"{name}={(low, high)}: a range (low, high) with 0 < low <= high.")
-        for name in ("shear", "elastic", "brightness", "blur", "noise", "hue", "invert"):
+        for name in ("shear", "elastic", "brightness", "blur", "noise", "hue"):
             if getattr(self, name) < 0:
                 raise ParameterError(f"{name}={getattr(self, name)}: 0 (off) or more.")
-        if self.shear > 30 or self.invert > 1:
-            raise ParameterError(f"shear={self.shear}, invert={self.invert}: at most 30 degrees, and a probability.")
+        for name in ("mix", "grey", "tint", "shading", "jpeg", "invert"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ParameterError(f"{name}={getattr(self, name)}: between 0 (off) and 1.")
+        if self.shear > 30:
+            raise ParameterError(f"shear={self.shear}: at most 30 degrees.")
 
 
 class Augmenter:
@@ -73,13 +89,12 @@ class Augmenter:
     def __init__(self, params: AugmentationParams | None, crop: int = 256) -> None:
         self.params, self.crop = params, crop
         if params is not None:
-            # The window must be wide enough that scaling, shearing and elastic warps never look outside it; five
-            # standard deviations are as far as a warp ever moves a pixel.
-            widest = 1 / params.scale[0] / (1 - np.tan(np.deg2rad(params.shear)))
-            reach = crop + 2 * int(np.ceil(5 * params.elastic) + 1)
-            self._window = int(np.ceil(reach * max(widest, 1.0)))
+            # The margin must be wide enough that shearing and elastic warps never look outside it; five standard
+            # deviations are as far as a warp ever moves a pixel.
+            sheared = crop / (1 - np.tan(np.deg2rad(params.shear)))
+            self._margin = int(np.ceil((sheared - crop) / 2 + 5 * params.elastic)) + 1
             self._warp, self._turn = _warp(params), _turn(params)
-            self._grey = iaa.Sequential(_photometry(params))
+            self._grey = iaa.Sequential([*_tint(params), *_photometry(params)])
             self._colour = iaa.Sequential([*_colour(params), *_photometry(params)])
 
     def __call__(
@@ -94,15 +109,19 @@ class Augmenter:
         generator = np.random.default_rng(seed)
         if self.params is None:
             return _random_window(pixels, labels, self.crop, generator)
-        pixels, labels = _random_window(pixels, labels, self._window, generator)
-        coloured = bool((pixels != pixels[..., :1]).any())
+        # Scaled before all else and by itself, so that the costly warps see no more pixels than they need. Evenly
+        # drawn on a log scale: half as large is as likely as twice as large.
+        reach = self.crop + 2 * self._margin
+        side = max(round(reach * float(np.exp(generator.uniform(*-np.log(self.params.scale[::-1]))))), 1)
+        pixels, labels = _random_window(pixels, labels, side, generator)
+        pixels, labels = _resize(pixels, labels, reach)
+        coloured = bool((pixels[::4, ::4] != pixels[::4, ::4, :1]).any())
         photometry = self._colour if coloured else self._grey
         for stage in (self._warp, self._turn, photometry):
             stage.seed_(int(generator.integers(2**31)))
         pixels, labels = _move(self._warp, pixels, labels)
         # Cropped here: imgaug's own CenterCropToFixedSize fails on NumPy 2.4.
-        edge = (self._window - self.crop) // 2
-        inner = slice(edge, edge + self.crop)
+        inner = slice(self._margin, self._margin + self.crop)
         pixels, labels = _move(self._turn, pixels[inner, inner], labels[inner, inner])
         return photometry(image=pixels), labels
 
@@ -115,14 +134,23 @@ def _move(
     return np.ascontiguousarray(moved), np.ascontiguousarray(moved_maps.get_arr(), np.int32)
 
 
+def _resize(
+    pixels: NDArray[np.uint8], labels: NDArray[np.int32], side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    if labels.shape == (side, side):
+        return pixels, labels
+    smooth = cv2.INTER_AREA if side < len(labels) else cv2.INTER_LINEAR
+    # Exact: OpenCV's plain nearest neighbour is half a pixel off from its other methods. Float32 holds every label.
+    nearest = cv2.resize(labels.astype(np.float32), (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
+    return cv2.resize(pixels, (side, side), interpolation=smooth).astype(np.uint8), nearest.astype(np.int32)
+
+
 def _warp(params: AugmentationParams) -> iaa.Sequential:
     steps: list[iaa.Augmenter] = []
-    if params.scale != (1.0, 1.0) or params.shear:
-        # A list is a choice; imgaug's own Power parameter still calls np.complex, which NumPy 2 lacks.
-        factor = np.geomspace(*params.scale, num=33).tolist()
+    if params.shear:
         # Named axes: one range for both would draw one angle for both, and that is a rotation.
         shear = dict.fromkeys("xy", (-params.shear, params.shear))
-        steps.append(iaa.Affine(scale=factor, shear=shear, order=1, mode="constant"))
+        steps.append(iaa.Affine(shear=shear, order=1, mode="constant"))
     if params.elastic:
         alpha = params.elastic / _NOISE_DEVIATION
         warp = iaa.ElasticTransformation(alpha=(0.0, alpha), sigma=_ELASTIC_SIGMA, order=1, mode="reflect")
@@ -141,14 +169,20 @@ def _turn(params: AugmentationParams) -> iaa.Sequential:
 
 def _photometry(params: AugmentationParams) -> list[iaa.Augmenter]:
     shift, noise = 255 * params.brightness, 255 * params.noise
-    return [
+    steps: list[iaa.Augmenter] = [
         iaa.Sometimes(0.5, iaa.GammaContrast(params.gamma)),
         iaa.Sometimes(0.5, iaa.LinearContrast(params.contrast)),
         iaa.Sometimes(0.5, iaa.Add((-shift, shift))),
+    ]
+    if params.shading:
+        steps.append(_sometimes(0.3, lambda image, random: _shade(image, params.shading, random)))
+    steps += [
         iaa.Sometimes(0.3, iaa.GaussianBlur((0.0, params.blur))),
         iaa.Sometimes(0.3, iaa.AdditiveGaussianNoise(scale=(0.0, noise))),
-        iaa.Invert(params.invert),
     ]
+    if params.jpeg:
+        steps.append(iaa.Sometimes(params.jpeg, iaa.JpegCompression((20, 70))))
+    return [*steps, iaa.Invert(params.invert)]
 
 
 def _colour(params: AugmentationParams) -> list[iaa.Augmenter]:
@@ -157,7 +191,51 @@ def _colour(params: AugmentationParams) -> list[iaa.Augmenter]:
         steps.append(iaa.AddToHue((-turn, turn)))
     if params.saturation != (1.0, 1.0):  # by 1 it would still cost the bits that HSV loses
         steps.append(iaa.MultiplySaturation(params.saturation))
-    return [iaa.Sometimes(0.7, iaa.Sequential(steps))]
+    return [
+        iaa.Sometimes(0.7, iaa.Sequential(steps)),
+        *([_sometimes(params.mix, _mix)] if params.mix else []),
+        *([_sometimes(params.grey, _to_grey)] if params.grey else []),
+    ]
+
+
+def _tint(params: AugmentationParams) -> list[iaa.Augmenter]:
+    return [_sometimes(params.tint, _give_colour)] if params.tint else []
+
+
+def _sometimes(probability: float, change: Callable[[NDArray, np.random.Generator], NDArray]) -> iaa.Augmenter:
+    """Our own change of pixels as one of imgaug's augmenters, drawing from its seed."""
+
+    def change_all(images: list[NDArray], random_state: Any, parents: Any, hooks: Any) -> list[NDArray]:
+        seed = int(random_state.integers(0, 2**31 - 1))
+        return [change(image, np.random.default_rng((seed, index))) for index, image in enumerate(images)]
+
+    return iaa.Sometimes(probability, iaa.Lambda(func_images=change_all))
+
+
+def _mix(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Another stain: each channel a mixture of all, with weights that sum to 1, so that white stays white."""
+    other = random.dirichlet(np.ones(3), size=3)
+    strength = random.uniform(0, 1)
+    matrix = (1 - strength) * np.eye(3)[random.permutation(3)] + strength * other
+    return cv2.transform(image, matrix.astype(np.float32))
+
+
+def _to_grey(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    weights = random.dirichlet(np.ones(3))
+    return cv2.transform(image, np.tile(weights, (3, 1)).astype(np.float32))
+
+
+def _give_colour(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """A grey picture as a colour camera or a false-colour display shows it: brightest in one channel."""
+    gain = random.uniform(0, 1, 3)
+    return np.rint(image * (gain / gain.max()).astype(np.float32)).astype(np.uint8)
+
+
+def _shade(image: NDArray[np.uint8], depth: float, random: np.random.Generator) -> NDArray[np.uint8]:
+    """Uneven illumination: a smooth field between 1 - depth and 1."""
+    coarse = random.uniform(1 - depth, 1, (3, 3)).astype(np.float32)
+    field = cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    return np.rint(image * field[..., None]).astype(np.uint8)
 
 
 def _random_window(

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import torch
@@ -10,13 +10,16 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Subset
 
 from data_modules.augmentation import AugmentationParams, Augmenter
-from data_modules.datasets import CropDataset, EpochSampler, PictureDataset
+from data_modules.datasets import CropDataset, EpochSampler, PictureDataset, balanced_shares
 from data_modules.dsb2018 import Dsb2018
 from data_modules.pictures import LabelledPicture, PictureSource
 from data_modules.splits import Split, read_fold_table, split_pictures
 from segmentation.errors import DataError, ParameterError
 from segmentation.image_io import SUFFIXES
+from segmentation.instance_maps import FOREGROUND
 from segmentation.preprocessing import Preprocessing
+
+T = TypeVar("T")
 
 
 class SegmentationDataModule(LightningDataModule):
@@ -27,6 +30,9 @@ class SegmentationDataModule(LightningDataModule):
         crop: side of the training crops in pixels.
         batch_size: crops a step and process.
         augmentation: how training crops vary; null turns it off.
+        crops_per_epoch: crops drawn before each validation; as many as there are training pictures if none is given.
+        balance: 0 draws every picture as often, 1 every kind of picture (see ``datasets.balanced_shares``).
+        touching_weight: how much more a pixel counts where two nuclei touch.
         folds: number of folds when no table is given.
         fold: the fold held out for ``test``.
         fold_table: CSV file (ImageId, fold) with folds that others published.
@@ -42,6 +48,9 @@ class SegmentationDataModule(LightningDataModule):
         crop: int = 256,
         batch_size: int = 8,
         augmentation: AugmentationParams | None = AugmentationParams(),  # noqa: B008  (frozen)
+        crops_per_epoch: int | None = None,
+        balance: float = 0.0,
+        touching_weight: float = 0.0,
         folds: int = 4,
         fold: int = 0,
         fold_table: str | None = None,
@@ -56,6 +65,12 @@ class SegmentationDataModule(LightningDataModule):
                 f"crop={crop}, batch_size={batch_size}, seed={seed}, workers={workers}: crop and batch_size are at "
                 "least 1, seed and workers at least 0."
             )
+        if not 0 <= balance <= 1 or touching_weight < 0 or (crops_per_epoch is not None and crops_per_epoch < 1):
+            raise ParameterError(
+                f"crops_per_epoch={crops_per_epoch}, balance={balance}, touching_weight={touching_weight}: give at "
+                "least 1 crop, a balance from 0 to 1, and a weight of 0 or more."
+            )
+        self.crops_per_epoch, self.balance, self.touching_weight = crops_per_epoch, balance, touching_weight
         self.source = source if source is not None else Dsb2018()
         self.batch_size, self.seed, self.predict_path = batch_size, seed, predict_path
         self.workers = min((os.cpu_count() or 1) - 1, 8) if workers is None else workers
@@ -101,14 +116,25 @@ class SegmentationDataModule(LightningDataModule):
         }
 
     def train_dataloader(self) -> DataLoader:
-        """Batches of (pixels ``(N, C, crop, crop)``, targets ``(N, maps, crop, crop)``)."""
-        dataset = CropDataset(self.source, self._known_split().train, self._preprocessing(), self.augmenter, self.seed)
+        """Batches of (pixels ``(N, C, crop, crop)``, targets ``(N, maps, crop, crop)``, weights ``(N, 1, ...)``)."""
+        train = self._known_split().train
+        dataset = CropDataset(
+            self.source,
+            train,
+            self._of_module("preprocessing", Preprocessing()),
+            self.augmenter,
+            self.seed,
+            self._of_module("maps", FOREGROUND),
+            self.touching_weight,
+        )
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        shares = balanced_shares([self.source.infos[index].kind for index in train], self.balance)
+        sampler = EpochSampler(shares, self.crops_per_epoch or len(train), self.seed, rank, world)
         return DataLoader(
             dataset,
             batch_size=self.batch_size,
-            sampler=EpochSampler(len(dataset), self.seed, rank, world),
-            drop_last=len(dataset) // world >= self.batch_size,
+            sampler=sampler,
+            drop_last=len(sampler) >= self.batch_size,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=torch.cuda.is_available(),
@@ -143,9 +169,10 @@ class SegmentationDataModule(LightningDataModule):
     def _predicting(self) -> bool:
         return self.trainer is not None and self.trainer.predicting
 
-    def _preprocessing(self) -> Preprocessing:
+    def _of_module(self, name: str, otherwise: T) -> T:
+        """What will travel with the weights: crops must be made for the very network that learns from them."""
         module = self.trainer.lightning_module if self.trainer else None
-        return getattr(module, "preprocessing", Preprocessing())  # the one that will travel with the weights
+        return getattr(module, name, otherwise)
 
     def _pictures(self, indices: list[int]) -> DataLoader[LabelledPicture]:
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

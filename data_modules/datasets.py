@@ -1,6 +1,7 @@
 """Torch datasets over any source: augmented crops to learn from, whole pictures to be judged on."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -9,34 +10,56 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from data_modules.augmentation import Augmenter
-from data_modules.pictures import LabelledPicture, PictureSource
-from segmentation.instance_maps import encode
+from data_modules.pictures import Kind, LabelledPicture, PictureSource
+from segmentation.instance_maps import FOREGROUND, MapName, encode, touching
 from segmentation.preprocessing import Preprocessing
 
 
-class CropDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Augmented training crops: (pixels ``(C, crop, crop)`` in [0, 1], targets ``(maps, crop, crop)``), float32.
+class CropDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Augmented training crops: pixels, targets and the weight of every pixel, all float32.
 
-    The index is a pair (draw, position): one draw of one picture is the same crop in every process and every run,
+    Pixels ``(C, crop, crop)`` and targets ``(maps, crop, crop)`` are in [0, 1], weights ``(1, crop, crop)`` from 1 up.
+
+    The index is (epoch, position, repeat): one draw of one picture is the same crop in every process and every run,
     whatever the number of workers, so that a resumed training goes on exactly as an unbroken one.
+
+    Args:
+        source: the pictures.
+        indices: which of them.
+        preprocessing: the formula that travels with the weights.
+        augmenter: draws the crop.
+        seed: of all draws.
+        maps: what the network is to predict.
+        touching_weight: how much more a pixel counts where two nuclei touch.
     """
 
     def __init__(
-        self, source: PictureSource, indices: list[int], preprocessing: Preprocessing, augmenter: Augmenter, seed: int
+        self,
+        source: PictureSource,
+        indices: list[int],
+        preprocessing: Preprocessing,
+        augmenter: Augmenter,
+        seed: int,
+        maps: Sequence[MapName] = FOREGROUND,
+        touching_weight: float = 0.0,
     ) -> None:
         self._source, self._indices = source, indices
         self._preprocessing, self._augmenter, self._seed = preprocessing, augmenter, seed
+        self._maps, self._touching_weight = maps, touching_weight
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        draw, position = key
+    def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        epoch, position, repeat = key
         picture = self._source.load(self._indices[position])
-        seed = int(np.random.SeedSequence((self._seed, draw, position)).generate_state(1)[0])
+        seed = int(np.random.SeedSequence((self._seed, epoch, position, repeat)).generate_state(1)[0])
         pixels, labels = self._augmenter(to_bytes(picture.pixels, self._preprocessing), picture.labels, seed)
         image = torch.from_numpy(pixels.astype(np.float32).transpose(2, 0, 1).copy() / 255)
-        return image, torch.from_numpy(encode(labels))
+        weights = np.ones(labels.shape, np.float32)
+        if self._touching_weight:
+            weights += self._touching_weight * touching(labels)
+        return image, torch.from_numpy(encode(labels, self._maps)), torch.from_numpy(weights[None])
 
 
 class PictureDataset(Dataset[LabelledPicture]):
@@ -52,24 +75,54 @@ class PictureDataset(Dataset[LabelledPicture]):
         return self._source.load(self._indices[position])
 
 
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Each picture once an epoch in a fresh order, as (epoch, position), shared out over the processes."""
+class EpochSampler(Sampler[tuple[int, int, int]]):
+    """Pictures of an epoch in a fresh order, as (epoch, position, repeat), shared out over the processes.
 
-    def __init__(self, length: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
-        self._length, self._seed, self._rank, self._world = length, seed, rank, world_size
+    Args:
+        shares: how often each picture comes, relative to the others.
+        draws: crops an epoch, of all processes together.
+        seed: of the order.
+        rank: this process.
+        world_size: number of processes.
+
+    Every picture comes as often as its share says, rounded up or down at random; equal shares and as many draws as
+    pictures make each come once.
+    """
+
+    def __init__(self, shares: NDArray[np.float64], draws: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self._cumulative = np.cumsum(shares / shares.sum())
+        self._draws, self._seed, self._rank, self._world = draws, seed, rank, world_size
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning at the start of every epoch, also of a resumed one."""
         self._epoch = epoch
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.random.default_rng((self._seed, self._epoch)).permutation(self._length)
-        padded = np.resize(order, len(self) * self._world)  # equal shares, or processes would wait for each other
-        yield from ((self._epoch, int(position)) for position in padded[self._rank :: self._world])
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        generator = np.random.default_rng((self._seed, self._epoch))
+        # Evenly spaced pointers into the shares (systematic resampling): the least chance that fair shares allow. The
+        # small step aside keeps equal shares clear of rounding.
+        pointers = (np.arange(self._draws) + generator.uniform(0.01, 0.99)) / self._draws
+        positions = np.minimum(np.searchsorted(self._cumulative, pointers), len(self._cumulative) - 1)
+        first = np.searchsorted(positions, positions)  # they are sorted, so the first of equals tells the repeat
+        draws = np.stack([positions, np.arange(self._draws) - first], axis=1)[generator.permutation(self._draws)]
+        padded = np.resize(draws, (len(self) * self._world, 2))  # equal shares, or processes would wait for each other
+        yield from ((self._epoch, int(p), int(repeat)) for p, repeat in padded[self._rank :: self._world])
 
     def __len__(self) -> int:
-        return -(-self._length // self._world)
+        return -(-self._draws // self._world)
+
+
+def balanced_shares(kinds: Sequence[Kind], balance: float) -> NDArray[np.float64]:
+    """How often each picture should come so that rare kinds are not drowned.
+
+    Args:
+        kinds: of every picture.
+        balance: 0 draws every picture as often, 1 every kind; between, a kind's share is its number of pictures to the
+            power of 1 - balance.
+    """
+    count = Counter(kinds)
+    return np.array([count[kind] ** -balance for kind in kinds])
 
 
 def to_bytes(pixels: NDArray, preprocessing: Preprocessing) -> NDArray[np.uint8]:

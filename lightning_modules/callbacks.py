@@ -74,7 +74,7 @@ class ExportBundle(Callback):
         segmented = [pl_module.segment(MicroscopyImage(p.pixels, p.name)) for p in pictures]
         if self.tune:
             pairs = [(result.maps, p.labels) for result, p in zip(segmented, pictures, strict=True)]
-            pl_module.decode, score = search_decode(pairs, pl_module.decode)
+            pl_module.decode, score = search_decode(pairs, pl_module.decode, pl_module.maps)
             rank_zero_info(f"Decode parameters: {pl_module.decode} (validation Kaggle score {score:.4f})")
             segmented = [result.decode(pl_module.decode) for result in segmented]
         scoreboard = Scoreboard(across_processes=False)  # the other processes have nothing to add, and do not wait

@@ -1,44 +1,63 @@
 """Searches the decode parameters on the validation pictures when training ends."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from segmentation.instance_maps import DecodeParams, decode
+from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, decode
 from segmentation.scores import kaggle_score
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-SEPARATIONS = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0)
+# In the units of what is cut along: pixels of distance, or values of the map in [0, 1]; votes for vectors.
+SEPARATIONS = {
+    "distance": (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2),
+    "boundary": (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+    "flow_y": (0.0, 0.5, 1.0, 2.0, 3.0, 5.0),
+    "offset_y": (0.0, 0.5, 1.0, 2.0, 3.0, 5.0),
+    "foreground": (0.0, 0.5, 0.75, 1.0, 1.5, 2.0),
+}
 MIN_AREAS = (12, 24, 40)
 
 
 def search_decode(
-    pictures: list[tuple[NDArray[np.float32], NDArray[np.int32]]], start: DecodeParams, *, progress: bool = True
+    pictures: list[tuple[NDArray[np.float32], NDArray[np.int32]]],
+    start: DecodeParams,
+    names: Sequence[MapName] = FOREGROUND,
+    *,
+    progress: bool = True,
 ) -> tuple[DecodeParams, float]:
     """The parameters with the highest mean Kaggle score, and that score; ``start`` wins ties.
 
     Args:
-        pictures: (maps ``(1, H, W)``, true labels ``(H, W)``) of validation pictures, never of the test fold.
+        pictures: (maps ``(maps, H, W)``, true labels ``(H, W)``) of validation pictures, never of the test fold.
         start: tried first; its mode is kept.
+        names: what the maps are.
         progress: show a bar.
     """
-    best, best_score = start, _mean_score(pictures, start)
+    best, best_score = start, _mean_score(pictures, start, names)
     fields: dict[str, tuple[float, ...]] = {"threshold": THRESHOLDS}
     if start.mode == "instances":
-        fields = {"separation": SEPARATIONS, "threshold": THRESHOLDS, "min_area": MIN_AREAS}
+        fields = {
+            "separation": next(v for k, v in SEPARATIONS.items() if k in names),
+            "threshold": THRESHOLDS,
+            "min_area": MIN_AREAS,
+        }
     # Twice around, one parameter at a time: the score is smooth enough, and a full grid takes five times as long.
     steps = [(field, value) for field, values in (*fields.items(), *fields.items()) for value in values]
     for field, value in tqdm(steps, desc="searching decode parameters", disable=not progress, leave=False):
         candidate = DecodeParams(**{**asdict(best), field: value})
         if candidate == best:
             continue
-        score = _mean_score(pictures, candidate)
+        score = _mean_score(pictures, candidate, names)
         if score > best_score:
             best, best_score = candidate, score
     return best, best_score
 
 
-def _mean_score(pictures: list[tuple[NDArray[np.float32], NDArray[np.int32]]], params: DecodeParams) -> float:
-    return float(np.mean([kaggle_score(decode(maps, params), truth) for maps, truth in pictures]))
+def _mean_score(
+    pictures: list[tuple[NDArray[np.float32], NDArray[np.int32]]], params: DecodeParams, names: Sequence[MapName]
+) -> float:
+    return float(np.mean([kaggle_score(decode(maps, params, names), truth) for maps, truth in pictures]))

@@ -14,10 +14,11 @@ from lightning_modules.losses import probability_loss, segmentation_loss
 from lightning_modules.metrics import Scoreboard
 from segmentation.bundle import Bundle
 from segmentation.image_io import MicroscopyImage, read_images
-from segmentation.instance_maps import DecodeParams, encode
+from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, encode
+from segmentation.networks import NETWORKS, Network, channels_last, network_name
 from segmentation.preprocessing import Preprocessing
 from segmentation.segmenter import Segmentation, Segmenter
-from segmentation.unet import UNet, channels_last
+from segmentation.unet import UNet
 
 WARM_UP = 0.05  # share of the run
 
@@ -27,6 +28,8 @@ class SegmentationModule(LightningModule):
 
     Args:
         network: ``UNet()`` with its defaults if none is given.
+        maps: what the network learns to predict; see :func:`segmentation.instance_maps.encode`. Its last layer is made
+            as wide as that.
         preprocessing: travels with the weights.
         decode: parameters for validation; the bundle's, or else ``DecodeParams()``, if none are given. Those tuned at
             the end of ``fit`` replace them in the exported bundle.
@@ -40,7 +43,8 @@ class SegmentationModule(LightningModule):
 
     def __init__(
         self,
-        network: UNet | None = None,
+        network: Network | None = None,
+        maps: tuple[MapName, ...] = FOREGROUND,
         preprocessing: Preprocessing = Preprocessing(),  # noqa: B008  (frozen)
         decode: DecodeParams | None = None,
         bundle: str | None = None,
@@ -53,7 +57,8 @@ class SegmentationModule(LightningModule):
         if bundle is not None:
             loaded = Bundle.load(bundle)
             network, preprocessing, decode = loaded.network, loaded.preprocessing, decode or loaded.decode
-        self.network = channels_last(network if network is not None else UNet())
+            maps = loaded.maps
+        self.network, self.maps = channels_last(_with_outputs(network or UNet(), len(maps))), maps
         self.preprocessing, self.decode = preprocessing, decode or DecodeParams()
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
         self.seed = seed
@@ -62,14 +67,14 @@ class SegmentationModule(LightningModule):
 
     def to_bundle(self, **extra: Any) -> Bundle:
         """The network as it stands, with its preprocessing and decode parameters."""
-        return Bundle(self.network, self.preprocessing, self.decode, **extra)
+        return Bundle(self.network, self.preprocessing, self.decode, maps=self.maps, **extra)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_index: int) -> Tensor:
         """Loss of one batch of crops; see :class:`data_modules.datasets.CropDataset`."""
         torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)) & 0x7FFFFFFF)
-        images, targets = batch
+        images, targets, weights = batch
         logits = self.network.logits(images.to(memory_format=torch.channels_last))
-        loss = segmentation_loss(logits, targets, self.dice_weight)
+        loss = segmentation_loss(logits, targets, self.maps, weights, self.dice_weight)
         self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, sync_dist=True, batch_size=len(images))
         return loss
 
@@ -86,8 +91,8 @@ class SegmentationModule(LightningModule):
     def _judge(self, picture: LabelledPicture, stage: str) -> Segmentation:
         result = self.segment(MicroscopyImage(picture.pixels, picture.name))
         self.scoreboard.add(result.labels, picture.labels, picture.kind)
-        maps, target = torch.from_numpy(result.maps), torch.from_numpy(encode(picture.labels))
-        loss = probability_loss(maps[None], target[None], self.dice_weight)
+        maps, target = torch.from_numpy(result.maps), torch.from_numpy(encode(picture.labels, self.maps))
+        loss = probability_loss(maps[None], target[None], self.maps, self.dice_weight)
         self.log(f"{stage}/loss", loss.to(self.device), batch_size=1, sync_dist=True)
         return result
 
@@ -130,3 +135,11 @@ class SegmentationModule(LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _with_outputs(network: Network, maps: int) -> Network:
+    """The same kind of network with fresh weights and as many maps, unless it has them already."""
+    if network.arguments["out_channels"] == maps:
+        return network
+    arguments: dict[str, Any] = {**network.arguments, "out_channels": maps}
+    return NETWORKS[network_name(network)](**arguments)

@@ -12,10 +12,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from segmentation.errors import BundleError
-from segmentation.instance_maps import MAP_NAMES, DecodeParams
+from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, known_names
 from segmentation.model_card import render_card
+from segmentation.networks import NETWORKS, Network, network_name
 from segmentation.preprocessing import Preprocessing
-from segmentation.unet import UNet
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -31,14 +31,16 @@ class Bundle:
         decode: parameters that turn the network's maps into labels.
         training: what it was trained on and how: JSON values.
         scores: what was measured on pictures the training never saw: JSON values.
+        maps: names of the maps that the network predicts, in its order.
         revision: first 12 digits of the weights' SHA-256; empty before saving.
     """
 
-    network: UNet
+    network: Network
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     decode: DecodeParams = field(default_factory=DecodeParams)
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
+    maps: tuple[MapName, ...] = FOREGROUND
     revision: str = ""
 
     def save(self, folder: str | Path) -> Path:
@@ -53,7 +55,11 @@ class Bundle:
         weights = save_tensors(state)
         config = {
             "format_version": FORMAT_VERSION,
-            "network": {"name": "unet", "arguments": self.network.arguments, "maps": list(MAP_NAMES)},
+            "network": {
+                "name": network_name(self.network),
+                "arguments": self.network.arguments,
+                "maps": list(self.maps),
+            },
             "preprocessing": asdict(self.preprocessing),
             "decode": asdict(self.decode),
             "training": self.training,
@@ -105,19 +111,19 @@ class Bundle:
                 "bundle; copy the bundle again, whole."
             )
         try:
-            if config["network"]["name"] != "unet" or tuple(config["network"]["maps"]) != MAP_NAMES:
+            name, maps = config["network"]["name"], tuple(config["network"]["maps"])
+            if name not in NETWORKS or not known_names(maps):
                 raise BundleError(
-                    f"{folder}: network {config['network']['name']!r} with maps {config['network']['maps']} is not "
-                    "known here; update Nucleoscope."
+                    f"{folder}: network {name!r} with maps {list(maps)} is not known here; update Nucleoscope."
                 )
-            network = UNet(**config["network"]["arguments"])
+            network = NETWORKS[name](**config["network"]["arguments"])
             network.load_state_dict(load_tensors(weights))
             preprocessing = Preprocessing(**config["preprocessing"])
             takes, predicts = network.arguments["in_channels"], network.arguments["out_channels"]
-            if (takes, predicts) != (preprocessing.channels, len(MAP_NAMES)):
+            if (takes, predicts) != (preprocessing.channels, len(maps)):
                 raise BundleError(
                     f"{folder}: the network takes {takes} channels and predicts {predicts} maps, but {CONFIG} prepares "
-                    f"{preprocessing.channels} and names {len(MAP_NAMES)}; export the bundle again."
+                    f"{preprocessing.channels} and names {len(maps)}; export the bundle again."
                 )
             return cls(
                 network=network.eval(),
@@ -125,6 +131,7 @@ class Bundle:
                 decode=DecodeParams(**config["decode"]),
                 training=dict(config["training"]),
                 scores=dict(config["scores"]),
+                maps=maps,
                 revision=digest[:12],
             )
         except BundleError:

@@ -13,9 +13,9 @@ from PIL import Image
 from segmentation.bundle import Bundle
 from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage, read_image, read_images
-from segmentation.instance_maps import DecodeParams, decode
+from segmentation.instance_maps import DecodeParams, MapName, decode
+from segmentation.networks import channels_last
 from segmentation.tiling import Tile, predict_tiled
-from segmentation.unet import channels_last
 
 TILE, OVERLAP = 1024, 128  # multiples of the network's stride, so that tiles share its pooling grid
 Source = str | Path | bytes | NDArray | Image.Image | MicroscopyImage
@@ -28,7 +28,8 @@ class Segmentation:
 
     Attributes:
         image: the picture as read.
-        maps: ``(1, H, W)`` float32, the network's answer: the probability of foreground.
+        maps: ``(maps, H, W)`` float32 in [0, 1], the network's answer.
+        names: what each of them is; see :func:`segmentation.instance_maps.encode`.
         labels: ``(H, W)`` uint16 or uint32, 0 the background, 1..count the nuclei.
         params: what turned ``maps`` into ``labels``.
         seconds: wall time of the network and of the decoding.
@@ -36,6 +37,7 @@ class Segmentation:
 
     image: MicroscopyImage
     maps: NDArray[np.float32]
+    names: tuple[MapName, ...]
     labels: NDArray[np.uint16] | NDArray[np.uint32]
     params: DecodeParams
     seconds: float
@@ -43,7 +45,7 @@ class Segmentation:
     @property
     def foreground(self) -> NDArray[np.float32]:
         """Probability of foreground, ``(H, W)`` in [0, 1]."""
-        return self.maps[0]
+        return self.maps[self.names.index("foreground")]
 
     @property
     def count(self) -> int:
@@ -53,7 +55,7 @@ class Segmentation:
     def decode(self, params: DecodeParams) -> "Segmentation":
         """The same picture with other parameters; the network does not run again."""
         start = time.perf_counter()
-        labels = decode(self.maps, params)
+        labels = decode(self.maps, params, self.names)
         return replace(self, labels=labels, params=params, seconds=time.perf_counter() - start)
 
 
@@ -102,8 +104,8 @@ class Segmenter:
         params = params or self.bundle.decode
         start = time.perf_counter()
         maps = self.predict_maps(picture, progress)
-        labels = decode(maps, params)
-        return Segmentation(picture, maps, labels, params, time.perf_counter() - start)
+        labels = decode(maps, params, self.bundle.maps)
+        return Segmentation(picture, maps, self.bundle.maps, labels, params, time.perf_counter() - start)
 
     def segment_pages(
         self, source: Source, params: DecodeParams | None = None, *, channel: int | None = None
@@ -113,7 +115,7 @@ class Segmenter:
             yield self(image, params)
 
     def predict_maps(self, image: MicroscopyImage, progress: Progress | None = None) -> NDArray[np.float32]:
-        """The network's maps ``(1, H, W)`` in [0, 1]; large pictures go through in tiles."""
+        """The network's maps ``(maps, H, W)`` in [0, 1]; large pictures go through in tiles."""
         preprocessing = self.bundle.preprocessing
         intensity = preprocessing.measure(image.pixels)
         height, width = image.shape
@@ -121,8 +123,9 @@ class Segmenter:
         def predict(tile: Tile) -> NDArray[np.float32]:
             return self.predict_prepared(preprocessing.apply(image.pixels[tile], intensity))
 
-        maps = self.bundle.network.head.out_channels
-        return predict_tiled(predict, maps, height, width, tile=TILE, overlap=OVERLAP, progress=progress)
+        return predict_tiled(
+            predict, len(self.bundle.maps), height, width, tile=TILE, overlap=OVERLAP, progress=progress
+        )
 
     def predict_prepared(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         """Prepared pixels ``(H, W, C)`` -> maps ``(maps, H, W)``, in one pass of the network."""

@@ -91,11 +91,6 @@ class UNet(nn.Module):
         return self.logits(images).sigmoid()
 
 
-def channels_last(network: UNet) -> UNet:
-    """The same network with its weights in the memory layout in which convolutions run fastest."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
-
-
 def _initialise_he_normal(module: nn.Module) -> None:
     """He et al. 2015 (arXiv:1502.01852), eq. 10: standard deviation sqrt(2 / fan_in), biases zero."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
