@@ -41,7 +41,7 @@ def main() -> None:
         f"matrix product, {GIGAFLOP} GFLOP": lambda: matrix @ matrix,
         "network alone": lambda: segmenter.predict_prepared(prepared),
         "preprocessing": lambda: segmenter.bundle.preprocessing(pixels),
-        "decoding": lambda: decode(result.maps, segmenter.bundle.decode),
+        "decoding": lambda: decode(result.maps, segmenter.bundle.decode, result.names),
         "array to labels": lambda: segmenter(pixels),
         "overlay": lambda: draw_overlay(display, result.labels),
     }

@@ -6,15 +6,17 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
+from torch import Tensor
 
 from data_modules.datamodule import SegmentationDataModule
 from lightning_modules.decode_search import search_decode
 from lightning_modules.metrics import Scoreboard
 from lightning_modules.segmentation_module import SegmentationModule
 from segmentation.bundle import check_destination
+from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage
 from segmentation.overlay import draw_overlay, to_display
 from segmentation.writers import write_labels, write_overlay
@@ -33,6 +35,25 @@ class LastCheckpoint(ModelCheckpoint):
 
     def __init__(self, dirpath: str | None = None) -> None:
         super().__init__(dirpath=dirpath, filename="last", enable_version_counter=False)
+
+
+class AveragedWeights(WeightAveraging):
+    """A running mean of the weights (Polyak averaging) judges, stops and ships; the weights themselves only learn.
+
+    Args:
+        decay: what is kept of the mean at each step, once it has seen enough of them. The first steps weigh more, or a
+            short training would ship little but the random weights it began with.
+    """
+
+    def __init__(self, decay: float = 0.998) -> None:
+        if not 0 <= decay < 1:
+            raise ParameterError(f"decay={decay}: a fraction, 0 (no averaging) or more and below 1.")
+
+        def average(mean: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
+            keep = min(decay, (1 + int(steps)) / (10 + int(steps)))
+            return keep * mean + (1 - keep) * now
+
+        super().__init__(avg_fn=average)
 
 
 class ExportBundle(Callback):

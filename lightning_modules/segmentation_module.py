@@ -38,6 +38,7 @@ class SegmentationModule(LightningModule):
         learning_rate: the highest of the run; a short warm-up leads to it, a cosine from it to a hundredth.
         weight_decay: of AdamW.
         dice_weight: of the soft Dice loss beside binary cross-entropy.
+        accurate: judge and predict with turned and mirrored views averaged, as in ``Segmenter``.
         seed: of dropout; together with the step it fixes every mask, so a resumed run equals an unbroken one.
     """
 
@@ -51,6 +52,7 @@ class SegmentationModule(LightningModule):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
         dice_weight: float = 1.0,
+        accurate: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -61,7 +63,7 @@ class SegmentationModule(LightningModule):
         self.network, self.maps = channels_last(_with_outputs(network or UNet(), len(maps))), maps
         self.preprocessing, self.decode = preprocessing, decode or DecodeParams()
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
-        self.seed = seed
+        self.accurate, self.seed = accurate, seed
         self.scoreboard = Scoreboard()
         self._segmenter: Segmenter | None = None
 
@@ -82,7 +84,7 @@ class SegmentationModule(LightningModule):
         """What a user would get from the network as it stands."""
         if self._segmenter is None:
             self._segmenter = Segmenter(self.to_bundle(), device=str(self.device))
-        return self._segmenter(image)
+        return self._segmenter(image, accurate=self.accurate)
 
     def reset_segmenter(self) -> None:
         """Take note that the weights or the decode parameters changed."""

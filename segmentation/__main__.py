@@ -32,6 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threshold", type=float, help="foreground from this probability up, 0 to 1")
     parser.add_argument("--separation", type=float, help="cut clumps at saddles this many pixels deep; 0 never cuts")
     parser.add_argument("--min-area", type=int, help="drop smaller objects, in pixels")
+    parser.add_argument(
+        "--accurate", action="store_true", help="average eight turned and mirrored views; eight times slower"
+    )
     return parser
 
 
@@ -84,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
         table.writerow(["image", "nuclei", "width_px", "height_px", "seconds", "notes"])
         for path in tqdm(paths, unit="picture", disable=len(paths) == 1):
             try:
-                for result in segmenter.segment_pages(path, params, channel=options.channel):
+                for result in segmenter.segment_pages(path, params, channel=options.channel, accurate=options.accurate):
                     name = free_name(result.image.name, taken)
                     write_labels(options.out / f"{name}_labels.tif", result.labels)
                     write_overlay(options.out / f"{name}_overlay.png", result)

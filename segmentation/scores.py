@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from segmentation.errors import ImageShapeError
+from segmentation.errors import ImageShapeError, ParameterError
 
 # The competition's IoU thresholds, 0.50 to 0.95 (Caicedo et al., Nature Methods 16, 2019).
 THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
@@ -40,10 +40,10 @@ def average_precision(
     return np.divide(true_positives, total, out=np.ones(np.shape(total)), where=total > 0)
 
 
-def overlap_iou(preds: NDArray, target: NDArray) -> tuple[csr_array, int, int]:
-    """IoU of every overlapping pair: sparse (predicted objects, true objects), and both numbers of objects.
+def overlap_pixels(preds: NDArray, target: NDArray) -> tuple[csr_array, NDArray, NDArray]:
+    """Pixels that each predicted label shares with each true one: sparse (predicted, true), and both lists of labels.
 
-    Label values may have gaps; 0 is the background.
+    Labels are in rising order and include 0, the background, where it occurs: rows and columns add up to areas.
 
     Raises:
         ImageShapeError: if the two are not ``(H, W)`` of one shape.
@@ -54,26 +54,58 @@ def overlap_iou(preds: NDArray, target: NDArray) -> tuple[csr_array, int, int]:
     flat = pred_index.ravel() * len(true_values) + true_index.ravel()
     cells, pixels = np.unique(flat, return_counts=True)
     rows, columns = np.divmod(cells, len(true_values))
-    pred_area = np.bincount(rows, weights=pixels, minlength=len(pred_values))
-    true_area = np.bincount(columns, weights=pixels, minlength=len(true_values))
+    table = csr_array((pixels, (rows, columns)), shape=(len(pred_values), len(true_values)))
+    return table, pred_values, true_values
+
+
+def overlap_iou(preds: NDArray, target: NDArray) -> tuple[csr_array, int, int]:
+    """IoU of every overlapping pair: sparse (predicted objects, true objects), and both numbers of objects.
+
+    Label values may have gaps; 0 is the background.
+
+    Raises:
+        ImageShapeError: if the two are not ``(H, W)`` of one shape.
+    """
+    shared, pred_values, true_values = overlap_pixels(preds, target)
+    rows, columns = shared.nonzero()
+    pixels = shared.data
+    pred_area, true_area = shared.sum(axis=1), shared.sum(axis=0)
     objects = (pred_values[rows] != 0) & (true_values[columns] != 0)
     rows, columns, pixels = rows[objects], columns[objects], pixels[objects]
     iou = pixels / (pred_area[rows] + true_area[columns] - pixels)
-    table = csr_array((iou, (rows, columns)), shape=(len(pred_values), len(true_values)))
+    table = csr_array((iou, (rows, columns)), shape=shared.shape)
     return table, int((pred_values != 0).sum()), int((true_values != 0).sum())
 
 
 def match(preds: NDArray, target: NDArray, thresholds: tuple[float, ...] = THRESHOLDS) -> MatchCounts:
     """Match objects one to one, as many as possible, among pairs with IoU at or above each threshold."""
     table, predicted, true = overlap_iou(preds, target)
-    found = []
-    for threshold in thresholds:
-        pairs = table.copy()
-        pairs.data = (pairs.data >= threshold).astype(np.int8)
-        pairs.eliminate_zeros()
-        found.append(int((maximum_bipartite_matching(pairs, perm_type="column") >= 0).sum()))
+    found = [int((_assign(table, threshold) >= 0).sum()) for threshold in thresholds]
     true_positives = np.array(found, np.int64)
     return MatchCounts(true_positives, predicted - true_positives, true - true_positives)
+
+
+def matched_pairs(preds: NDArray, target: NDArray, iou: float = 0.5) -> tuple[NDArray, NDArray]:
+    """Labels of the pairs that :func:`match` counts at one threshold: predicted and true, two arrays of one length.
+
+    Raises:
+        ImageShapeError: if the two are not ``(H, W)`` of one shape.
+        ParameterError: if ``iou`` is not above 0 and at most 1.
+    """
+    if not 0 < iou <= 1:
+        raise ParameterError(f"iou={iou}: a threshold is above 0 and at most 1; 0.5 is usual.")
+    table, _, _ = overlap_iou(preds, target)
+    columns = _assign(table, iou)
+    rows = np.flatnonzero(columns >= 0)
+    return np.unique(preds)[rows], np.unique(target)[columns[rows]]
+
+
+def _assign(table: csr_array, threshold: float) -> NDArray[np.int32]:
+    """For each row of a table of IoU the column it is matched with, -1 where there is none."""
+    pairs = table.copy()
+    pairs.data = (pairs.data >= threshold).astype(np.int8)
+    pairs.eliminate_zeros()
+    return maximum_bipartite_matching(pairs, perm_type="column")
 
 
 def kaggle_score(preds: NDArray, target: NDArray) -> float:

@@ -87,6 +87,7 @@ class Segmenter:
         params: DecodeParams | None = None,
         *,
         channel: int | None = None,
+        accurate: bool = False,
         progress: Progress | None = None,
     ) -> Segmentation:
         """Segment a picture of one page.
@@ -95,6 +96,8 @@ class Segmenter:
             image: a path, a file's bytes, an array ``(H, W)`` or ``(H, W, C)``, or a Pillow picture.
             params: decode parameters; the bundle's own by default.
             channel: segment this channel alone, counted from 0.
+            accurate: average the network's answers to the picture turned and mirrored in all eight ways; takes eight
+                times as long.
             progress: called with the fraction done, in (0, 1].
 
         Raises:
@@ -103,25 +106,33 @@ class Segmenter:
         picture = read_image(image, channel=channel)
         params = params or self.bundle.decode
         start = time.perf_counter()
-        maps = self.predict_maps(picture, progress)
+        maps = self.predict_maps(picture, accurate=accurate, progress=progress)
         labels = decode(maps, params, self.bundle.maps)
         return Segmentation(picture, maps, self.bundle.maps, labels, params, time.perf_counter() - start)
 
     def segment_pages(
-        self, source: Source, params: DecodeParams | None = None, *, channel: int | None = None
+        self,
+        source: Source,
+        params: DecodeParams | None = None,
+        *,
+        channel: int | None = None,
+        accurate: bool = False,
     ) -> Iterator[Segmentation]:
         """Segment every page of a file, one at a time."""
         for image in read_images(source, channel=channel):
-            yield self(image, params)
+            yield self(image, params, accurate=accurate)
 
-    def predict_maps(self, image: MicroscopyImage, progress: Progress | None = None) -> NDArray[np.float32]:
+    def predict_maps(
+        self, image: MicroscopyImage, *, accurate: bool = False, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
         """The network's maps ``(maps, H, W)`` in [0, 1]; large pictures go through in tiles."""
         preprocessing = self.bundle.preprocessing
         intensity = preprocessing.measure(image.pixels)
         height, width = image.shape
+        run = self.predict_turned if accurate else self.predict_prepared
 
         def predict(tile: Tile) -> NDArray[np.float32]:
-            return self.predict_prepared(preprocessing.apply(image.pixels[tile], intensity))
+            return run(preprocessing.apply(image.pixels[tile], intensity))
 
         return predict_tiled(
             predict, len(self.bundle.maps), height, width, tile=TILE, overlap=OVERLAP, progress=progress
@@ -134,6 +145,16 @@ class Segmenter:
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             batch = batch.to(self.device).to(memory_format=torch.channels_last)
             return self._network(batch)[0].float().cpu().numpy()
+
+    def predict_turned(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``predict_prepared`` averaged over the eight turns and mirror images of a picture."""
+        total = np.zeros((len(self.bundle.maps), *prepared.shape[:2]), np.float32)
+        for mirrored in (False, True):
+            picture = prepared[:, ::-1] if mirrored else prepared
+            for turns in range(4):
+                maps = np.rot90(self.predict_prepared(np.rot90(picture, turns)), -turns, axes=(1, 2))
+                total += maps[..., ::-1] if mirrored else maps
+        return total / 8
 
 
 def _device(name: str) -> torch.device:

@@ -72,6 +72,12 @@ def build_segment_tab(segmenter: Segmenter) -> None:
                     info="In pixels; smaller objects are dropped",
                     elem_id="min-area",
                 )
+                accurate = gr.Checkbox(
+                    False,
+                    label="Accurate mode",
+                    info="Averages eight turned and mirrored views; takes eight times as long",
+                    elem_id="accurate",
+                )
                 style = gr.Radio(["Outline", "Fill"], value="Outline", label="Overlay", elem_id="style")
                 opacity = gr.Slider(0.1, 1, 1, step=0.05, label="Opacity")
             reset = gr.Button("Reset to the model's values", size="sm")
@@ -112,6 +118,7 @@ def build_segment_tab(segmenter: Segmenter) -> None:
 
     def run(
         paths: list[str] | None,
+        accurate: bool,
         threshold: float,
         separation: float,
         min_area: float,
@@ -128,7 +135,7 @@ def build_segment_tab(segmenter: Segmenter) -> None:
             def report(done: float, text: str) -> None:
                 progress(done, desc=text)
 
-            fresh = segment_files(segmenter, [Path(path) for path in paths], params, report)
+            fresh = segment_files(segmenter, [Path(path) for path in paths], params, report, accurate=accurate)
         names = fresh.names()
         picker = gr.Dropdown(names, value=names[0] if names else None, visible=len(names) > 1)
         return fresh, picker, *_show(fresh, names[0] if names else None, style, opacity)
@@ -149,8 +156,14 @@ def build_segment_tab(segmenter: Segmenter) -> None:
     def pick_example(event: gr.SelectData) -> list[str]:
         return [examples[event.index][0]]
 
-    inputs = [drop, *knobs, *looks]
-    gr.on([drop.upload, drop.clear, drop.delete], run, inputs, [session, picker, *shown], show_progress_on=[summary])
+    inputs = [drop, accurate, *knobs, *looks]
+    gr.on(
+        [drop.upload, drop.clear, drop.delete, accurate.input],
+        run,
+        inputs,
+        [session, picker, *shown],
+        show_progress_on=[summary],
+    )
     gallery.select(pick_example, None, drop, show_progress="hidden").then(
         run, inputs, [session, picker, *shown], show_progress_on=[summary]
     )

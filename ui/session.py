@@ -48,7 +48,12 @@ class Session:
 
 
 def segment_files(
-    segmenter: Segmenter, paths: list[Path], params: DecodeParams, progress: Callable[[float, str], None]
+    segmenter: Segmenter,
+    paths: list[Path],
+    params: DecodeParams,
+    progress: Callable[[float, str], None],
+    *,
+    accurate: bool = False,
 ) -> Session:
     """Segment every page of every file; a bad file is reported and the others go on."""
     session = Session()
@@ -61,7 +66,7 @@ def segment_files(
         report(0.0)
         try:
             for page in read_images(path):
-                session.results.append(segmenter(page, params, progress=report))
+                session.results.append(segmenter(page, params, accurate=accurate, progress=report))
         except NucleoscopeError as error:
             session.failures.append((path.name, str(error)))
         except MemoryError:
