@@ -5,9 +5,13 @@ Run: ``python -m benchmarks.talk_components [--root ARCHIVE] [--fold-table folds
 pictures that it is judged on.
 """
 
+from functools import partial
 from pathlib import Path
 
+from numpy.typing import NDArray
+
 from benchmarks.held_out import arguments, judge, pictures, print_head
+from data_modules.pictures import LabelledPicture
 from segmentation import DecodeParams, MicroscopyImage, Segmenter
 
 BUNDLE = Path(__file__).resolve().parents[1] / "checkpoints" / "slide"
@@ -23,8 +27,12 @@ def main() -> None:
         "the talk's U-Net, whole components": DecodeParams(threshold=0.5, separation=0, min_area=12),
         "the talk's U-Net, cut by watershed": segmenter.bundle.decode,
     }
+
+    def segment(params: DecodeParams, picture: LabelledPicture) -> NDArray:
+        return segmenter(MicroscopyImage(picture.pixels, picture.name), params).labels
+
     for name, params in ways.items():
-        judge(name, held_out, lambda p, params=params: segmenter(MicroscopyImage(p.pixels, p.name), params).labels)
+        judge(name, held_out, partial(segment, params))
 
 
 if __name__ == "__main__":

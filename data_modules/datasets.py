@@ -65,7 +65,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return image, torch.from_numpy(encode(labels, self._maps)), torch.from_numpy(weights[None])
 
     def _prepared(self, position: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """Prepared pixels and labels of one picture; kept while there is room, since opening it costs a third of a crop."""
+        """Prepared pixels and labels of one picture, kept while there is room: opening one costs a third of a crop."""
         if position in self._kept:
             return self._kept[position]
         picture = self._source.load(self._indices[position])

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from segmentation.scores import matched_pairs, overlap_pixels
 
-# Size classes by equivalent diameter in pixels, each from its edge up to, but not including, the next; the last is open.
+# Size classes by equivalent diameter in pixels: each from its edge to just below the next, the last without an end.
 SIZE_EDGES = (0, 8, 12, 20, 40, 80)
 SIZE_IOUS = (0.5, 0.75)  # a nucleus counts as found at each of these
 
@@ -101,7 +101,8 @@ def errors_by_cause(preds: NDArray, target: NDArray, iou: float = 0.5) -> ErrorC
 
     stray = 10 * np.bincount(rows, weights=pixels, minlength=len(pred_labels)) < pred_area
     spurious = stray & (pred_labels != 0) & ~np.isin(pred_labels, matched_preds)
-    return ErrorCounts(*(int(count) for count in np.bincount(first, minlength=5)), spurious=int(spurious.sum()))
+    counts = [*np.bincount(first, minlength=len(causes) + 1), spurious.sum()]
+    return ErrorCounts(*(int(count) for count in counts))
 
 
 def recall_by_size(preds: NDArray, target: NDArray) -> SizeCounts:
@@ -126,6 +127,6 @@ def recall_by_size(preds: NDArray, target: NDArray) -> SizeCounts:
 
 def _pairs_of_objects(table: csr_array, pred_labels: NDArray, true_labels: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Row, column and shared pixels of every overlapping pair, the background left out."""
-    rows, columns = table.nonzero()
-    objects = (pred_labels[rows] != 0) & (true_labels[columns] != 0)
-    return rows[objects], columns[objects], table.data[objects]
+    cells = table.tocoo()
+    objects = (pred_labels[cells.row] != 0) & (true_labels[cells.col] != 0)
+    return cells.row[objects], cells.col[objects], cells.data[objects]

@@ -67,8 +67,8 @@ def overlap_iou(preds: NDArray, target: NDArray) -> tuple[csr_array, int, int]:
         ImageShapeError: if the two are not ``(H, W)`` of one shape.
     """
     shared, pred_values, true_values = overlap_pixels(preds, target)
-    rows, columns = shared.nonzero()
-    pixels = shared.data
+    cells = shared.tocoo()
+    rows, columns, pixels = cells.row, cells.col, cells.data
     pred_area, true_area = shared.sum(axis=1), shared.sum(axis=0)
     objects = (pred_values[rows] != 0) & (true_values[columns] != 0)
     rows, columns, pixels = rows[objects], columns[objects], pixels[objects]
@@ -100,7 +100,7 @@ def matched_pairs(preds: NDArray, target: NDArray, iou: float = 0.5) -> tuple[ND
     return np.unique(preds)[rows], np.unique(target)[columns[rows]]
 
 
-def _assign(table: csr_array, threshold: float) -> NDArray[np.int32]:
+def _assign(table: csr_array, threshold: float) -> NDArray[np.signedinteger]:
     """For each row of a table of IoU the column it is matched with, -1 where there is none."""
     pairs = table.copy()
     pairs.data = (pairs.data >= threshold).astype(np.int8)

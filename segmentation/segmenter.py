@@ -154,7 +154,8 @@ class Segmenter:
             for turns in range(4):
                 maps = np.rot90(self.predict_prepared(np.rot90(picture, turns)), -turns, axes=(1, 2))
                 total += maps[..., ::-1] if mirrored else maps
-        return total / 8
+        total /= 8
+        return total
 
 
 def _device(name: str) -> torch.device:
