@@ -11,6 +11,8 @@ from imgaug.augmentables.segmaps import SegmentationMapsOnImage
 from numpy.typing import NDArray
 from skimage.measure import label as connected_components
 
+from data_modules.empty_fields import empty_field
+from data_modules.pixel_changes import give_colour, mix, shade, to_grey
 from segmentation.errors import ParameterError
 
 # imgaug warps by alpha times uniform noise in [-1, 1], smoothed with a Gaussian that it cuts off at 1.3 sigma. With a
@@ -42,6 +44,7 @@ class AugmentationParams:
         shading: largest depth of uneven illumination, as a fraction of the brightness.
         jpeg: probability of JPEG compression.
         invert: probability of a negative.
+        empty: probability that the crop gives way to a picture without nuclei (see ``empty_fields``).
     """
 
     flip: bool = True
@@ -62,6 +65,7 @@ class AugmentationParams:
     shading: float = 0.0
     jpeg: float = 0.0
     invert: float = 0.05
+    empty: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("scale", "contrast", "gamma", "saturation"):
@@ -71,7 +75,7 @@ class AugmentationParams:
         for name in ("shear", "elastic", "brightness", "blur", "noise", "hue"):
             if getattr(self, name) < 0:
                 raise ParameterError(f"{name}={getattr(self, name)}: 0 (off) or more.")
-        for name in ("mix", "grey", "tint", "shading", "jpeg", "invert"):
+        for name in ("mix", "grey", "tint", "shading", "jpeg", "invert", "empty"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ParameterError(f"{name}={getattr(self, name)}: between 0 (off) and 1.")
         if self.shear > 30:
@@ -123,6 +127,8 @@ class Augmenter:
         # Cropped here: imgaug's own CenterCropToFixedSize fails on NumPy 2.4.
         inner = slice(self._margin, self._margin + self.crop)
         pixels, labels = _move(self._turn, pixels[inner, inner], labels[inner, inner])
+        if generator.random() < self.params.empty:
+            pixels, labels = empty_field(pixels, generator), np.zeros_like(labels)
         return photometry(image=pixels), labels
 
 
@@ -175,7 +181,7 @@ def _photometry(params: AugmentationParams) -> list[iaa.Augmenter]:
         iaa.Sometimes(0.5, iaa.Add((-shift, shift))),
     ]
     if params.shading:
-        steps.append(_sometimes(0.3, lambda image, random: _shade(image, params.shading, random)))
+        steps.append(_sometimes(0.3, lambda image, random: shade(image, params.shading, random)))
     steps += [
         iaa.Sometimes(0.3, iaa.GaussianBlur((0.0, params.blur))),
         iaa.Sometimes(0.3, iaa.AdditiveGaussianNoise(scale=(0.0, noise))),
@@ -193,13 +199,13 @@ def _colour(params: AugmentationParams) -> list[iaa.Augmenter]:
         steps.append(iaa.MultiplySaturation(params.saturation))
     return [
         iaa.Sometimes(0.7, iaa.Sequential(steps)),
-        *([_sometimes(params.mix, _mix)] if params.mix else []),
-        *([_sometimes(params.grey, _to_grey)] if params.grey else []),
+        *([_sometimes(params.mix, mix)] if params.mix else []),
+        *([_sometimes(params.grey, to_grey)] if params.grey else []),
     ]
 
 
 def _tint(params: AugmentationParams) -> list[iaa.Augmenter]:
-    return [_sometimes(params.tint, _give_colour)] if params.tint else []
+    return [_sometimes(params.tint, give_colour)] if params.tint else []
 
 
 def _sometimes(probability: float, change: Callable[[NDArray, np.random.Generator], NDArray]) -> iaa.Augmenter:
@@ -210,32 +216,6 @@ def _sometimes(probability: float, change: Callable[[NDArray, np.random.Generato
         return [change(image, np.random.default_rng((seed, index))) for index, image in enumerate(images)]
 
     return iaa.Sometimes(probability, iaa.Lambda(func_images=change_all))
-
-
-def _mix(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Another stain: each channel a mixture of all, with weights that sum to 1, so that white stays white."""
-    other = random.dirichlet(np.ones(3), size=3)
-    strength = random.uniform(0, 1)
-    matrix = (1 - strength) * np.eye(3)[random.permutation(3)] + strength * other
-    return cv2.transform(image, matrix.astype(np.float32))
-
-
-def _to_grey(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    weights = random.dirichlet(np.ones(3))
-    return cv2.transform(image, np.tile(weights, (3, 1)).astype(np.float32))
-
-
-def _give_colour(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """A grey picture as a colour camera or a false-colour display shows it: brightest in one channel."""
-    gain = random.uniform(0, 1, 3)
-    return np.rint(image * (gain / gain.max()).astype(np.float32)).astype(np.uint8)
-
-
-def _shade(image: NDArray[np.uint8], depth: float, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Uneven illumination: a smooth field between 1 - depth and 1."""
-    coarse = random.uniform(1 - depth, 1, (3, 3)).astype(np.float32)
-    field = cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
-    return np.rint(image * field[..., None]).astype(np.uint8)
 
 
 def _random_window(
