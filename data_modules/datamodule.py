@@ -108,7 +108,7 @@ class SegmentationDataModule(LightningDataModule):
         counts = f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} held out"
         left = f", {len(split.left_out)} left out (same field as a held-out picture)" if split.left_out else ""
         return {
-            "data": type(self.source).__name__,
+            "data": self.source.description,
             "pictures": counts + left,
             "folds": "a published table" if self.fold_table else self.folds,
             "held-out fold": self.fold,

@@ -47,6 +47,12 @@ class Dsb2018(PictureSource):
         self._folder: Path | None = None
         self._manifest: list[dict[str, str | int]] = []
 
+    @property
+    def description(self) -> str:
+        """Source and licence."""
+        fixed = ", with the community's corrections" if len(self._manifest) == OFFICIAL_COUNTS[0] else ""
+        return f"2018 Data Science Bowl, stage 1 (BBBC038, CC0){fixed}"
+
     def prepare(self) -> None:
         """Download if no root was named, check every file, and write the cache.
 

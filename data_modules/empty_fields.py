@@ -62,11 +62,11 @@ def _shapes(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.u
         elif kind == 1:
             ends = (centre + random.uniform(-reach, reach, (2, 2)) * 2).astype(int)
             start, end = (tuple(map(int, point)) for point in ends)
-            cv2.line(canvas, start, end, colour(), int(random.integers(1, 8)), cv2.LINE_AA)  # type: ignore[call-overload]
+            cv2.line(canvas, start, end, colour(), int(random.integers(1, 8)), cv2.LINE_AA)
         else:
             text = "".join(chr(code) for code in random.integers(33, 127, int(random.integers(1, 12))))
             place = tuple(map(int, centre))
-            cv2.putText(canvas, text, place, int(random.integers(8)), reach / 60 + 0.2, colour(), 1, cv2.LINE_AA)  # type: ignore[call-overload]
+            cv2.putText(canvas, text, place, int(random.integers(8)), reach / 60 + 0.2, colour(), 1, cv2.LINE_AA)
     return cv2.GaussianBlur(canvas, (0, 0), random.uniform(0.3, 2.0)).reshape(shape)
 
 

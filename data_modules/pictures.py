@@ -49,6 +49,11 @@ class PictureSource(ABC):
     def prepare(self) -> None:  # noqa: B027  (a source with nothing to prepare is complete without it)
         """Download and convert, once a machine; safe to call again."""
 
+    @property
+    def description(self) -> str:
+        """What the bundle's card says of the data."""
+        return type(self).__name__
+
     @abstractmethod
     def setup(self) -> None:
         """Read the index; cheap after ``prepare``, and safe to call again."""

@@ -1,4 +1,4 @@
-"""Draws docs/augmentation.png: one picture, augmented twelve ways. Run: ``python -m docs.draw_augmentation``."""
+"""Draws docs/augmentation.png: one picture, augmented sixteen ways. Run: ``python -m docs.draw_augmentation``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +42,10 @@ def _panels() -> list[tuple[str, AugmentationParams]]:
         ("blur", replace(OFF, blur=3.0)),
         ("noise", replace(OFF, noise=0.2)),
         ("hue, saturation", replace(OFF, hue=90.0, saturation=(1.2, 1.8))),
+        ("other stain", replace(OFF, mix=1.0)),
+        ("grey", replace(OFF, grey=1.0)),
+        ("shading", replace(OFF, shading=0.8)),
+        ("no nuclei", replace(OFF, empty=1.0)),
         ("inversion", replace(OFF, invert=1.0)),
     ]
     folder = Path(__file__).resolve().parents[1] / "configs" / "augmentation"

@@ -18,6 +18,7 @@ from lightning_modules.segmentation_module import SegmentationModule
 from segmentation.bundle import check_destination
 from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage
+from segmentation.instance_maps import MapName
 from segmentation.overlay import draw_overlay, to_display
 from segmentation.writers import write_labels, write_overlay
 
@@ -62,17 +63,21 @@ class ExportBundle(Callback):
     Args:
         folder: where to; ``bundle`` beside the checkpoints by default.
         tune: search the decode parameters.
+        maps: those of the module's maps that ship; all of them by default. The others helped it learn.
     """
 
-    def __init__(self, folder: str | None = None, tune: bool = True) -> None:
-        self.folder, self.tune = folder, tune
+    def __init__(self, folder: str | None = None, tune: bool = True, maps: tuple[MapName, ...] | None = None) -> None:
+        self.folder, self.tune, self.maps = folder, tune, maps
 
     def _destination(self, trainer: Trainer) -> Path:
         return Path(self.folder or Path(trainer.default_root_dir) / "bundle")
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say before the hours of training, not after, that the bundle has no place to go."""
+        """Say before the hours of training, not after, that the bundle cannot be written."""
         check_destination(self._destination(trainer))
+        if self.maps is not None:
+            assert isinstance(pl_module, SegmentationModule)
+            pl_module.check_maps(self.maps)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the bundle, on the first process only."""
@@ -90,6 +95,8 @@ class ExportBundle(Callback):
             state = torch.load(best, map_location="cpu", weights_only=True)
             pl_module.load_state_dict(state["state_dict"])
             epochs = int(state["epoch"]) + 1
+        if self.maps is not None:
+            pl_module.keep_maps(self.maps)
         pictures = [data.source.load(index) for index in data.split.validation]
         pl_module.reset_segmenter()
         segmented = [pl_module.segment(MicroscopyImage(p.pixels, p.name)) for p in pictures]

@@ -13,9 +13,10 @@ from data_modules.pictures import LabelledPicture
 from lightning_modules.losses import probability_loss, segmentation_loss
 from lightning_modules.metrics import Scoreboard
 from segmentation.bundle import Bundle
+from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage, read_images
-from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, encode
-from segmentation.networks import NETWORKS, Network, channels_last, network_name
+from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, encode, known_names
+from segmentation.networks import Network, channels_last, keep_outputs, with_outputs
 from segmentation.preprocessing import Preprocessing
 from segmentation.segmenter import Segmentation, Segmenter
 from segmentation.unet import UNet
@@ -60,7 +61,7 @@ class SegmentationModule(LightningModule):
             loaded = Bundle.load(bundle)
             network, preprocessing, decode = loaded.network, loaded.preprocessing, decode or loaded.decode
             maps = loaded.maps
-        self.network, self.maps = channels_last(_with_outputs(network or UNet(), len(maps))), maps
+        self.network, self.maps = channels_last(with_outputs(network or UNet(), len(maps))), maps
         self.preprocessing, self.decode = preprocessing, decode or DecodeParams()
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
         self.accurate, self.seed = accurate, seed
@@ -70,6 +71,22 @@ class SegmentationModule(LightningModule):
     def to_bundle(self, **extra: Any) -> Bundle:
         """The network as it stands, with its preprocessing and decode parameters."""
         return Bundle(self.network, self.preprocessing, self.decode, maps=self.maps, **extra)
+
+    def check_maps(self, names: tuple[MapName, ...]) -> None:
+        """Make sure that a bundle could predict ``names`` alone.
+
+        Raises:
+            ParameterError: if the network has not learned them all, or they cannot be decoded.
+        """
+        if not set(names) <= set(self.maps) or not known_names(names):
+            raise ParameterError(f"maps={names}: choose among {self.maps}, each once, and foreground with them.")
+
+    def keep_maps(self, names: tuple[MapName, ...]) -> None:
+        """Let go of the maps that the network learned only to learn ``names`` better; see :meth:`check_maps`."""
+        self.check_maps(names)
+        kept = keep_outputs(self.network, [self.maps.index(name) for name in names])
+        self.network, self.maps = channels_last(kept.to(self.device)), names
+        self.reset_segmenter()
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_index: int) -> Tensor:
         """Loss of one batch of crops; see :class:`data_modules.datasets.CropDataset`."""
@@ -137,11 +154,3 @@ class SegmentationModule(LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def _with_outputs(network: Network, maps: int) -> Network:
-    """The same kind of network with fresh weights and as many maps, unless it has them already."""
-    if network.arguments["out_channels"] == maps:
-        return network
-    arguments: dict[str, Any] = {**network.arguments, "out_channels": maps}
-    return NETWORKS[network_name(network)](**arguments)

@@ -10,10 +10,11 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from data_modules.datamodule import SegmentationDataModule
 from lightning_modules.callbacks import ExportBundle, LastCheckpoint, LogPictures, WritePredictions
+from lightning_modules.report import WriteReport
 from lightning_modules.segmentation_module import SegmentationModule
 from segmentation.errors import NucleoscopeError
 
-DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "slide.yaml"
+DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "nuclei.yaml"
 COMMANDS = ("fit", "validate", "test", "predict")
 
 
@@ -28,6 +29,7 @@ class SegmentationCLI(LightningCLI):
         parser.add_lightning_class_args(ExportBundle, "export")
         parser.add_lightning_class_args(LogPictures, "log_pictures")
         parser.add_lightning_class_args(WritePredictions, "predictions")
+        parser.add_lightning_class_args(WriteReport, "report")
         parser.set_defaults(
             {
                 "checkpoint.monitor": "val/kaggle",

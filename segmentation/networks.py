@@ -1,5 +1,8 @@
 """The networks by the names that bundles know them by."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 
 from segmentation.residual_unet import ResidualUNet
@@ -17,3 +20,24 @@ def network_name(network: Network) -> str:
 def channels_last(network: Network) -> Network:
     """The same network with its weights in the memory layout in which convolutions run fastest."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+
+
+def with_outputs(network: Network, outputs: int) -> Network:
+    """The same kind of network with fresh weights and ``outputs`` maps; itself if it has as many."""
+    if network.arguments["out_channels"] == outputs:
+        return network
+    arguments: dict[str, Any] = {**network.arguments, "out_channels": outputs}
+    return NETWORKS[network_name(network)](**arguments)
+
+
+def keep_outputs(network: Network, indices: Sequence[int]) -> Network:
+    """A copy of the network that predicts these of its maps alone, in this order."""
+    arguments: dict[str, Any] = {**network.arguments, "out_channels": len(indices)}
+    kept = NETWORKS[network_name(network)](**arguments)
+    maps = int(str(network.arguments["out_channels"]))
+    state = network.state_dict()
+    for key in list(state)[-2:]:  # the last layer's weight and bias; each map has its channels next to each other
+        rows = state[key].unflatten(0, (maps, -1))
+        state[key] = rows[list(indices)].flatten(0, 1)
+    kept.load_state_dict(state)
+    return kept.train(network.training)

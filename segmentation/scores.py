@@ -49,10 +49,11 @@ def overlap_pixels(preds: NDArray, target: NDArray) -> tuple[csr_array, NDArray,
         ImageShapeError: if the two are not ``(H, W)`` of one shape.
     """
     _check_shapes(preds, target)
-    pred_values, pred_index = np.unique(preds, return_inverse=True)
-    true_values, true_index = np.unique(target, return_inverse=True)
-    flat = pred_index.ravel() * len(true_values) + true_index.ravel()
-    cells, pixels = np.unique(flat, return_counts=True)
+    pred_values, pred_index = _numbered(preds)
+    true_values, true_index = _numbered(target)
+    flat = pred_index * len(true_values) + true_index
+    cells, flat_index = _numbered(flat)
+    pixels = np.bincount(flat_index)
     rows, columns = np.divmod(cells, len(true_values))
     table = csr_array((pixels, (rows, columns)), shape=(len(pred_values), len(true_values)))
     return table, pred_values, true_values
@@ -67,14 +68,7 @@ def overlap_iou(preds: NDArray, target: NDArray) -> tuple[csr_array, int, int]:
         ImageShapeError: if the two are not ``(H, W)`` of one shape.
     """
     shared, pred_values, true_values = overlap_pixels(preds, target)
-    cells = shared.tocoo()
-    rows, columns, pixels = cells.row, cells.col, cells.data
-    pred_area, true_area = shared.sum(axis=1), shared.sum(axis=0)
-    objects = (pred_values[rows] != 0) & (true_values[columns] != 0)
-    rows, columns, pixels = rows[objects], columns[objects], pixels[objects]
-    iou = pixels / (pred_area[rows] + true_area[columns] - pixels)
-    table = csr_array((iou, (rows, columns)), shape=shared.shape)
-    return table, int((pred_values != 0).sum()), int((true_values != 0).sum())
+    return _iou(shared, pred_values, true_values), int((pred_values != 0).sum()), int((true_values != 0).sum())
 
 
 def match(preds: NDArray, target: NDArray, thresholds: tuple[float, ...] = THRESHOLDS) -> MatchCounts:
@@ -94,10 +88,32 @@ def matched_pairs(preds: NDArray, target: NDArray, iou: float = 0.5) -> tuple[ND
     """
     if not 0 < iou <= 1:
         raise ParameterError(f"iou={iou}: a threshold is above 0 and at most 1; 0.5 is usual.")
-    table, _, _ = overlap_iou(preds, target)
-    columns = _assign(table, iou)
+    shared, pred_values, true_values = overlap_pixels(preds, target)
+    columns = _assign(_iou(shared, pred_values, true_values), iou)
     rows = np.flatnonzero(columns >= 0)
-    return np.unique(preds)[rows], np.unique(target)[columns[rows]]
+    return pred_values[rows], true_values[columns[rows]]
+
+
+def _numbered(labels: NDArray) -> tuple[NDArray, NDArray]:
+    """Label values in rising order, and of each pixel, flattened, which of them it has."""
+    flat = labels.ravel()
+    if flat.dtype.kind not in "biu" or not flat.size or flat.min() < 0 or flat.max() > flat.size:
+        values, index = np.unique(flat, return_inverse=True)
+        return values, index
+    flat = flat.astype(np.intp)  # the same as above without sorting, and many times as fast
+    present = np.bincount(flat) > 0
+    return np.flatnonzero(present).astype(labels.dtype), (np.cumsum(present) - 1)[flat]
+
+
+def _iou(shared: csr_array, pred_values: NDArray, true_values: NDArray) -> csr_array:
+    """Shared pixels -> IoU, objects alone: the background's row and column are empty."""
+    cells = shared.tocoo()
+    rows, columns, pixels = cells.row, cells.col, cells.data
+    pred_area, true_area = shared.sum(axis=1), shared.sum(axis=0)
+    objects = (pred_values[rows] != 0) & (true_values[columns] != 0)
+    rows, columns, pixels = rows[objects], columns[objects], pixels[objects]
+    iou = pixels / (pred_area[rows] + true_area[columns] - pixels)
+    return csr_array((iou, (rows, columns)), shape=shared.shape)
 
 
 def _assign(table: csr_array, threshold: float) -> NDArray[np.signedinteger]:

@@ -28,16 +28,17 @@ def test_training_batches():
     data = ready()
     batches = list(data.train_dataloader())
     assert len(batches) == len(data.split.train) // 4
-    for pixels, targets in batches:
+    for pixels, targets, weights in batches:
         assert pixels.shape == (4, 3, 32, 32)
-        assert targets.shape == (4, 1, 32, 32)
+        assert targets.shape == weights.shape == (4, 1, 32, 32)
+        assert (weights == 1).all()
     again = list(ready().train_dataloader())
     assert all(torch.equal(a[0], b[0]) for a, b in zip(batches, again, strict=True))
 
 
 def test_fewer_pictures_than_a_batch_are_still_a_batch():
     data = ready(batch_size=100)
-    ((pixels, _),) = data.train_dataloader()
+    ((pixels, _, _),) = data.train_dataloader()
     assert len(pixels) == len(data.split.train)
 
 
@@ -61,7 +62,7 @@ def test_processes_share_the_pictures():
         data = ready(batch_size=1, seed=1)
         data.trainer = SimpleNamespace(global_rank=rank, world_size=2, predicting=False, lightning_module=None)
         served.append([picture.name for picture in data.test_dataloader()])
-        trained.append([position for _, position in data.train_dataloader().sampler])
+        trained.append([position for _, position, _ in data.train_dataloader().sampler])
     names = [data.source.infos[index].name for index in data.split.test]
     assert sorted(served[0] + served[1]) == sorted(names)
     assert set(trained[0]) | set(trained[1]) == set(range(len(data.split.train)))

@@ -34,8 +34,8 @@ def test_loss_is_cross_entropy_plus_weighted_dice() -> None:
     logits, targets = batch()
     cross_entropy = F.binary_cross_entropy(logits.sigmoid(), targets)
     expected = cross_entropy + 0.5 * dice_loss(logits, targets)
-    assert segmentation_loss(logits, targets, 0.5).item() == pytest.approx(expected.item(), abs=1e-5)
-    assert segmentation_loss(logits, targets, 0.0).item() == pytest.approx(cross_entropy.item(), abs=1e-5)
+    assert segmentation_loss(logits, targets, dice_weight=0.5).item() == pytest.approx(expected.item(), abs=1e-5)
+    assert segmentation_loss(logits, targets, dice_weight=0.0).item() == pytest.approx(cross_entropy.item(), abs=1e-5)
 
 
 def test_loss_of_probabilities_equals_loss_of_logits() -> None:

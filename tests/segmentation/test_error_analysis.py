@@ -1,6 +1,7 @@
 """Causes of errors on hand-drawn pictures, and against the definitions written out as loops."""
 
 from dataclasses import astuple
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_causes_equal_the_definitions_and_found_equals_match(iou: float) -> None
     total = ErrorCounts()
     for seed in range(12):
         preds, target = random_labels(seed), random_labels(seed + 100)
-        preds = preds if seed % 2 else np.where(np.roll(target, 2, 0) % 3, np.roll(target, 2, 0), preds)
+        preds = preds if seed % 2 else np.where(np.roll(target, 1, 0) % 3, np.roll(target, 1, 0), preds)
         counts = errors_by_cause(preds, target, iou)
         assert counts == by_loops(preds, target, iou)
         found = match(preds, target, (iou,))
@@ -121,6 +122,18 @@ def test_matched_pairs_are_pairs_with_that_iou() -> None:
         assert ((preds == pred) & (target == true)).sum() / ((preds == pred) | (target == true)).sum() >= 0.6
 
 
+# labels up to the number of pixels, 2,400, are counted without sorting
+@pytest.mark.parametrize(
+    ("dtype", "offset"), [("uint8", 30), ("int32", 0), ("int64", 3000), ("uint64", 30), ("float32", 30)]
+)
+def test_any_type_and_values_of_labels(dtype: str, offset: int) -> None:
+    target, preds = random_labels(2), np.roll(random_labels(2), 1, 1)
+    moved = [np.where(labels > 0, labels + offset, 0).astype(dtype) for labels in (preds, target)]
+    assert errors_by_cause(*moved) == errors_by_cause(preds, target)
+    for pairs, plain in zip(matched_pairs(*moved), matched_pairs(preds, target), strict=True):
+        np.testing.assert_array_equal(pairs, plain + offset)
+
+
 def test_recall_by_size_against_regionprops() -> None:
     target = random_labels(3)
     target[:, 30:] = 99  # one large nucleus
@@ -128,7 +141,7 @@ def test_recall_by_size_against_regionprops() -> None:
     counts = recall_by_size(preds, target)
     found = [matched_pairs(preds, target, iou)[1] for iou in (0.5, 0.75)]
     edges = [*SIZE_EDGES, np.inf]
-    for index, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+    for index, (low, high) in enumerate(pairwise(edges)):
         of_class = [r.label for r in regionprops(target.astype(int)) if low <= r.equivalent_diameter_area < high]
         assert counts.nuclei[index] == len(of_class)
         assert counts.found[:, index].tolist() == [np.isin(labels, of_class).sum() for labels in found]
