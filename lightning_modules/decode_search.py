@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, decode
+from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, cut_along, decode
 from segmentation.scores import kaggle_score
 
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+THRESHOLDS = (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
 # In the units of what is cut along: pixels of distance, or values of the map in [0, 1]; votes for vectors.
 SEPARATIONS = {
     "distance": (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2),
@@ -19,7 +19,7 @@ SEPARATIONS = {
     "offset_y": (0.0, 0.5, 1.0, 2.0, 3.0, 5.0),
     "foreground": (0.0, 0.5, 0.75, 1.0, 1.5, 2.0),
 }
-MIN_AREAS = (12, 24, 40)
+MIN_AREAS = (6, 12, 24, 40)
 
 
 def search_decode(
@@ -41,7 +41,7 @@ def search_decode(
     fields: dict[str, tuple[float, ...]] = {"threshold": THRESHOLDS}
     if start.mode == "instances":
         fields = {
-            "separation": next(v for k, v in SEPARATIONS.items() if k in names),
+            "separation": SEPARATIONS[cut_along(names)],
             "threshold": THRESHOLDS,
             "min_area": MIN_AREAS,
         }

@@ -15,7 +15,7 @@ from lightning_modules.metrics import Scoreboard
 from segmentation.bundle import Bundle
 from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage, read_images
-from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, encode, known_names
+from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, default_params, encode, known_names
 from segmentation.networks import Network, channels_last, keep_outputs, with_outputs
 from segmentation.preprocessing import Preprocessing
 from segmentation.segmenter import Segmentation, Segmenter
@@ -32,7 +32,7 @@ class SegmentationModule(LightningModule):
         maps: what the network learns to predict; see :func:`segmentation.instance_maps.encode`. Its last layer is made
             as wide as that.
         preprocessing: travels with the weights.
-        decode: parameters for validation; the bundle's, or else ``DecodeParams()``, if none are given. Those tuned at
+        decode: parameters for validation; the bundle's, or else those that suit the maps, if none are given. Those tuned at
             the end of ``fit`` replace them in the exported bundle.
         bundle: a folder to start from: its network and preprocessing replace those above, for its weights are of no use
             with others. It is how a shipped model is tested, or trained further.
@@ -62,7 +62,7 @@ class SegmentationModule(LightningModule):
             network, preprocessing, decode = loaded.network, loaded.preprocessing, decode or loaded.decode
             maps = loaded.maps
         self.network, self.maps = channels_last(with_outputs(network or UNet(), len(maps))), maps
-        self.preprocessing, self.decode = preprocessing, decode or DecodeParams()
+        self.preprocessing, self.decode = preprocessing, decode or default_params(maps)
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
         self.accurate, self.seed = accurate, seed
         self.scoreboard = Scoreboard()

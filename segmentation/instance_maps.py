@@ -14,6 +14,8 @@ from segmentation.watershed import split_by_landscape, split_by_seeds, split_by_
 
 MapName = Literal["foreground", "boundary", "distance", "flow_y", "flow_x", "offset_y", "offset_x"]
 FOREGROUND: tuple[MapName, ...] = ("foreground",)
+# What decode can cut along, best first, with a separation to start from. By the foreground alone: whole components.
+_SEPARATION: dict[MapName, float] = {"distance": 0.07, "boundary": 0.5, "flow_y": 1.0, "offset_y": 1.0, "foreground": 0}
 OFFSET_RANGE = 32.0  # pixels; longer ways to the centre are walked in several steps
 
 
@@ -51,6 +53,16 @@ class DecodeParams:
 def known_names(names: Sequence[str]) -> bool:
     """Whether labels can be decoded from maps of these names: known ones, foreground among them, none twice."""
     return set(names) <= set(get_args(MapName)) and "foreground" in names and len(set(names)) == len(names)
+
+
+def cut_along(names: Sequence[MapName]) -> MapName:
+    """The map along which :func:`decode` parts nuclei: the first of those that it can use."""
+    return next(name for name in _SEPARATION if name in names)
+
+
+def default_params(names: Sequence[MapName]) -> DecodeParams:
+    """Where to start from with a network that nobody has tuned the parameters of."""
+    return DecodeParams(separation=_SEPARATION[cut_along(names)])
 
 
 def encode(labels: NDArray, names: Sequence[MapName] = FOREGROUND) -> NDArray[np.float32]:

@@ -1,5 +1,7 @@
 """The loaders that Lightning sees, over generated pictures."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +12,7 @@ import torch
 from data_modules import LabelledPicture, SegmentationDataModule, SyntheticNuclei
 from data_modules.splits import split_pictures
 from segmentation.errors import DataError, ParameterError
+from segmentation.preprocessing import Preprocessing
 
 
 def module(**settings):
@@ -116,7 +119,58 @@ def test_predict_errors(tmp_path):
             module(predict_path=str(path)).predict_dataloader()
 
 
-@pytest.mark.parametrize("wrong", [{"crop": 0}, {"batch_size": 0}, {"seed": -1}, {"workers": -1}])
+def test_crops_are_of_the_module_that_learns_from_them():
+    data = ready(touching_weight=2.0)
+    learner = SimpleNamespace(maps=("foreground", "boundary"), preprocessing=Preprocessing(channels=3))
+    data.trainer = SimpleNamespace(global_rank=0, world_size=1, predicting=False, lightning_module=learner)
+    batches = list(data.train_dataloader())
+    for pixels, targets, weights in batches:
+        assert pixels.shape == (4, 3, 32, 32)
+        assert targets.shape == (4, 2, 32, 32)
+        assert (targets[:, 1] <= targets[:, 0]).all()  # a boundary is part of its nucleus
+        assert weights.shape == (4, 1, 32, 32)
+    assert set(torch.cat([weights for *_, weights in batches]).unique().tolist()) == {1.0, 3.0}
+
+
+def test_an_epoch_has_as_many_crops_as_asked_for():
+    data = ready(crops_per_epoch=52)
+    loader = data.train_dataloader()
+    assert len(loader) == 13
+    keys = list(loader.sampler)
+    assert len(set(keys)) == len(keys) == 52
+    count = Counter(position for _, position, _ in keys)
+    assert set(count) == set(range(len(data.split.train)))
+    assert max(count.values()) - min(count.values()) <= 1
+
+
+def test_balance_draws_every_kind_as_often():
+    def drawn(balance):
+        data = ready(crops_per_epoch=60, balance=balance)
+        kinds = [data.source.infos[index].kind for index in data.split.train]
+        rare = [index for index, kind in zip(data.split.train, kinds, strict=True) if kind == "tissue"][:1]
+        common = [index for index, kind in zip(data.split.train, kinds, strict=True) if kind == "fluorescence"]
+        data.split = replace(data.split, train=[*rare, *common])
+        return Counter(position == 0 for _, position, _ in data.train_dataloader().sampler), len(common)
+
+    count, common = drawn(1.0)
+    assert count == {True: 30, False: 30}
+    count, common = drawn(0.0)
+    assert count[True] == 60 / (common + 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"crop": 0},
+        {"batch_size": 0},
+        {"seed": -1},
+        {"workers": -1},
+        {"crops_per_epoch": 0},
+        {"balance": 1.5},
+        {"balance": float("nan")},
+        {"touching_weight": -1.0},
+    ],
+)
 def test_settings_out_of_range_are_named(wrong: dict[str, int]) -> None:
     (name, value) = next(iter(wrong.items()))
     with pytest.raises(ParameterError, match=f"{name}={value}"):

@@ -26,6 +26,7 @@ from segmentation.image_io import MicroscopyImage, read_image
 from segmentation.scores import THRESHOLDS, kaggle_score
 
 NAMES = ("a&b", "<i>c", "d'e", "f g", "ü#h", "=i", "j%20k", "l")
+ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("scores.csv", "pictures.csv", "errors.csv", "sizes.csv")
 
 
@@ -45,6 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def arguments(folder: Path, bundle: Path, root: Path, **more: str) -> list[str]:
     settings = {
+        "--config": str(ROOT / "configs" / "slide.yaml"),  # it names no decode parameters: the bundle's hold
         "--data.source": "data_modules.ImageFolder",
         "--data.source.init_args.root": str(folder),
         "--data.folds": "2",
@@ -158,6 +160,7 @@ def test_names_are_escaped(folder: Path, bundle_folder: Path, tmp_path: Path) ->
         text = (tmp_path / fold / "report.html").read_text(encoding="utf-8")
         page = Page(text)
         assert "<i>c" not in text
+        assert all(re.fullmatch(r"[\w./%~()-]+", link, re.ASCII) for link in page.links)
         assert all((tmp_path / fold / unquote(link)).is_file() for link in page.links)
         shown += "\n".join(page.text)
     assert all(f"{name}{2 * index + odd}" in shown for index, name in enumerate(NAMES) for odd in (0, 1))

@@ -223,6 +223,8 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "newer": (lambda c: c.update(format_version=FORMAT_VERSION + 1), "newer than 1.*update Nucleoscope"),
     "unknown network": (lambda c: c["network"].update(name="vit"), "network 'vit'.*not known here"),
     "unknown map": (lambda c: c["network"].update(maps=["foreground", "flow"]), "flow.*not known here"),
+    "a map twice": (lambda c: c["network"].update(maps=["foreground"] * 2), "not known here"),
+    "no foreground": (lambda c: c["network"].update(maps=["distance"]), "distance.*not known here"),
     "no maps": (lambda c: c["network"].pop("maps"), "fits together"),
     "network is text": (lambda c: c.update(network="unet"), "fits together"),
     "unknown argument": (lambda c: c["network"]["arguments"].update(depth=5), "depth"),

@@ -59,6 +59,13 @@ def test_causes_by_hand(name: str) -> None:
     assert errors_by_cause(draw(*preds), draw(*target)) == expected
 
 
+def test_what_matched_is_not_spurious() -> None:
+    """Nine tenths of it lie on the background, but at so low an IoU it is the nucleus that was looked for."""
+    preds, target = draw((0, 30, 0, 40)), draw(LEFT)
+    assert errors_by_cause(preds, target, iou=0.05) == ErrorCounts(found=1)
+    assert errors_by_cause(preds, target, iou=0.5) == ErrorCounts(outline=1, spurious=1)
+
+
 def test_label_values_do_not_matter() -> None:
     preds = draw((5, 25, 5, 35), (30, 35, 1, 9), values=(4_000_000_000, 7))
     target = draw(LEFT, RIGHT, (30, 35, 1, 9), values=(900, 3, 70_000))
