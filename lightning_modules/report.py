@@ -1,6 +1,6 @@
 """``test`` leaves a folder: scores, what went wrong and where, and a page to read."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +11,12 @@ from pytorch_lightning.utilities import rank_zero_info
 from data_modules.dsb2018 import Dsb2018
 from lightning_modules.report_page import WorstPicture, page_link, write_page
 from lightning_modules.report_plots import comparison, plot_ap
-from lightning_modules.report_tables import PictureScores, judge_picture, summarise, write_tables
+from lightning_modules.report_tables import PictureScores, Summary, judge_picture, summarise, write_tables
 from lightning_modules.segmentation_module import SegmentationModule
+from segmentation.bundle import Bundle
 from segmentation.errors import ParameterError
 from segmentation.networks import network_name
+from segmentation.scores import THRESHOLDS
 from segmentation.writers import free_name
 
 PAGE = "report.html"
@@ -37,15 +39,16 @@ class WriteReport(Callback):
     Args:
         folder: where to; ``report`` in the run's folder by default.
         worst: how many of the pictures with the lowest Kaggle scores are shown.
+        card: a bundle whose card takes the scores in; it must be what was judged, weights and settings.
 
     Raises:
         ParameterError: if ``worst`` is negative.
     """
 
-    def __init__(self, folder: str | None = None, worst: int = 12) -> None:
+    def __init__(self, folder: str | None = None, worst: int = 12, card: str | None = None) -> None:
         if worst < 0:
             raise ParameterError(f"worst={worst}: a number of pictures is 0 or more.")
-        self.folder, self.worst = folder, worst
+        self.folder, self.worst, self.card = folder, worst, card
         self._pictures: list[PictureScores] = []
         self._worst: list[_Kept] = []
 
@@ -56,11 +59,17 @@ class WriteReport(Callback):
         """Say before the pictures are judged, not after, that the report has no place to go.
 
         Raises:
-            ParameterError: if the folder cannot be made.
+            ParameterError: if the folder cannot be made, or the card is of other weights.
+            BundleError: if there is no bundle for the card.
         """
         self._pictures, self._worst = [], []
         if _dry_run(trainer) or not trainer.is_global_zero:
             return
+        if self.card is not None and not _as_shipped(Bundle.load(self.card), pl_module):
+            raise ParameterError(
+                f"{self.card}: what is under test has other weights or settings than this bundle; name it with both "
+                "--model.bundle and --report.card, and change nothing else of the model."
+            )
         folder = self._destination(trainer)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -102,6 +111,8 @@ class WriteReport(Callback):
         if trainer.is_global_zero and self._pictures:
             page = self._write(self._destination(trainer), trainer, pl_module)
             rank_zero_info(f"Report written to {page}")
+            if self.card is not None:
+                _write_card(self.card, summarise(self._pictures), pl_module)
 
     def _write(self, folder: Path, trainer: Trainer, pl_module: LightningModule) -> Path:
         data = getattr(trainer, "datamodule", None)
@@ -123,6 +134,31 @@ class WriteReport(Callback):
         about = {**(data.describe() if data is not None else {}), **_describe(pl_module)}
         write_page(folder / PAGE, summaries, worst, about, published=published)
         return folder / PAGE
+
+
+def _as_shipped(bundle: Bundle, module: LightningModule) -> bool:
+    if not isinstance(module, SegmentationModule) or module.accurate:
+        return False
+    if (bundle.maps, bundle.decode) != (module.maps, module.decode):
+        return False
+    ours, theirs = module.network.state_dict(), bundle.network.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key].cpu(), theirs[key]) for key in ours)
+
+
+def _write_card(folder: str, summaries: list[Summary], module: LightningModule) -> None:
+    """The held-out scores, beside what the card already says."""
+    assert isinstance(module, SegmentationModule)
+    everything, *kinds = summaries
+    bundle = Bundle.load(folder)
+    ap = dict(zip((f"ap{round(100 * t)}" for t in THRESHOLDS), everything.ap, strict=True))
+    scores: dict[str, float | int] = {"held-out pictures": everything.pictures, "held-out kaggle": everything.kaggle}
+    scores |= {f"held-out {name}": float(ap[name]) for name in ("ap50", "ap75", "ap90")}
+    scores |= {"held-out iou": everything.iou, "held-out dice": everything.dice}
+    for summary in kinds:
+        scores[f"held-out kaggle, {summary.kind}"] = summary.kaggle
+        scores[f"held-out ap50, {summary.kind}"] = float(summary.ap[0])
+    replace(bundle, scores={**bundle.scores, **scores}).save(folder)
+    rank_zero_info(f"Scores written into the card of {folder}")
 
 
 def _dry_run(trainer: Trainer) -> bool:
