@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     parser.add_argument("--channel", type=int, help="use this channel alone, counted from 0")
     parser.add_argument("--threshold", type=float, help="foreground from this probability up, 0 to 1")
-    parser.add_argument("--separation", type=float, help="cut clumps at saddles this many pixels deep; 0 never cuts")
+    parser.add_argument("--separation", type=float, help="cut clumps at saddles this deep, e.g. 0.1; 0 never")
     parser.add_argument("--min-area", type=int, help="drop smaller objects, in pixels")
     parser.add_argument(
         "--accurate", action="store_true", help="average eight turned and mirrored views; eight times slower"

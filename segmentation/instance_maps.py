@@ -14,8 +14,15 @@ from segmentation.watershed import split_by_landscape, split_by_seeds, split_by_
 
 MapName = Literal["foreground", "boundary", "distance", "flow_y", "flow_x", "offset_y", "offset_x"]
 FOREGROUND: tuple[MapName, ...] = ("foreground",)
-# What decode can cut along, best first, with a separation to start from. By the foreground alone: whole components.
-_SEPARATION: dict[MapName, float] = {"distance": 0.07, "boundary": 0.5, "flow_y": 1.0, "offset_y": 1.0, "foreground": 0}
+# What decode can cut along, best first: a separation to start from, and the largest that makes a difference. By the
+# foreground alone: pixels, and whole components to start from.
+_SEPARATION: dict[MapName, tuple[float, float]] = {
+    "distance": (0.07, 0.5),
+    "boundary": (0.5, 1.0),
+    "flow_y": (1.0, 10.0),
+    "offset_y": (1.0, 10.0),
+    "foreground": (0.0, 5.0),
+}
 OFFSET_RANGE = 32.0  # pixels; longer ways to the centre are walked in several steps
 
 
@@ -26,8 +33,9 @@ class DecodeParams:
     Args:
         mode: "instances" numbers every nucleus; "mask" gives one label to all foreground (a lesion, an organ).
         threshold: foreground is where the probability is at least this, in (0, 1).
-        separation: clumps are cut where their distance to the border has maxima at least this many pixels higher than
-            the saddle between them; 0 keeps every connected component whole. Larger values cut less.
+        separation: clumps are cut where what the nuclei are parted by (their relative distance to the border in
+            [0, 1], or if the network predicts foreground alone, the distance in pixels) has maxima at least this much
+            higher than the saddle between them; 0 keeps every connected component whole. Larger values cut less.
         min_area: smaller objects are dropped, in pixels.
 
     Raises:
@@ -45,7 +53,7 @@ class DecodeParams:
         if not 0 < self.threshold < 1:
             raise ParameterError(f"threshold={self.threshold}: a probability strictly between 0 and 1, e.g. 0.5.")
         if not 0 <= self.separation < float("inf"):
-            raise ParameterError(f"separation={self.separation}: a height in pixels, 0 (never cut) or more.")
+            raise ParameterError(f"separation={self.separation}: a height, 0 (never cut) or more.")
         if not self.min_area >= 0:  # so put, NaN is refused too
             raise ParameterError(f"min_area={self.min_area}: an area in pixels, 0 (keep all) or more.")
 
@@ -62,7 +70,12 @@ def cut_along(names: Sequence[MapName]) -> MapName:
 
 def default_params(names: Sequence[MapName]) -> DecodeParams:
     """Where to start from with a network that nobody has tuned the parameters of."""
-    return DecodeParams(separation=_SEPARATION[cut_along(names)])
+    return DecodeParams(separation=_SEPARATION[cut_along(names)][0])
+
+
+def separation_limit(names: Sequence[MapName]) -> float:
+    """The end of the scale of :attr:`DecodeParams.separation`, for who offers one."""
+    return _SEPARATION[cut_along(names)][1]
 
 
 def encode(labels: NDArray, names: Sequence[MapName] = FOREGROUND) -> NDArray[np.float32]:

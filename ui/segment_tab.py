@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from segmentation.errors import NucleoscopeError
-from segmentation.instance_maps import DecodeParams
+from segmentation.instance_maps import DecodeParams, separation_limit
 from segmentation.segmenter import Segmentation, Segmenter
 from ui.examples import write_examples
 from ui.session import Session, redecode, render, save_labels, segment_files
@@ -21,6 +21,7 @@ _HEADERS = ["Picture", "Nuclei", "Size", "Seconds", "Notes"]
 def build_segment_tab(segmenter: Segmenter) -> None:
     """Lay out the tab and wire its events, inside an open ``gr.Blocks``."""
     default = segmenter.bundle.decode
+    limit = separation_limit(segmenter.bundle.maps)
     examples = write_examples()
     session = gr.State(Session(), time_to_live=3600)
     with gr.Row(equal_height=False):
@@ -55,9 +56,9 @@ def build_segment_tab(segmenter: Segmenter) -> None:
                 )
                 separation = gr.Slider(
                     0,
-                    5,
+                    max(limit, default.separation),
                     default.separation,
-                    step=0.05,
+                    step=limit / 100,
                     label="Separation",
                     info="0 leaves clumps whole; above 0, lower values cut more",
                     visible=default.mode == "instances",

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from data_modules import AugmentationParams, LabelledPicture, SyntheticNuclei
-from data_modules import datasets
+from data_modules import AugmentationParams, LabelledPicture, SyntheticNuclei, datasets
 from data_modules.augmentation import Augmenter
 from data_modules.datasets import CropDataset, EpochSampler, PictureDataset, to_bytes
 from segmentation.instance_maps import encode, touching

@@ -62,7 +62,7 @@ def three_maps() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (0, 2), (0,)])
 def test_each_map_has_what_suits_it(order: tuple[int, ...]) -> None:
-    """Foreground and boundary: cross-entropy and Dice; distance: cross-entropy with a soft target, whatever the order."""
+    """Foreground, boundary: cross-entropy and Dice; distance: cross-entropy with a soft target; in any order."""
     logits, targets, _ = three_maps()
     expected = 0.0
     for index in order:

@@ -197,13 +197,14 @@ def test_precision_follows_the_device(trained: Path, project_root: Path, monkeyp
     assert run.config.validate.trainer.precision == "32-true"
 
 
-def test_the_default_recipe_is_the_slides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_recipe_is_the_shipped_models(monkeypatch: pytest.MonkeyPatch) -> None:
     from lightning_modules import train
 
     seen: list[list[str]] = []
     monkeypatch.setattr(train, "SegmentationCLI", lambda *_, args, **__: seen.append(args))
     train.main(["fit"])
     train.main(["fit", "--config", "other.yaml"])
+    assert train.DEFAULT_CONFIG.name == "nuclei.yaml"
     assert seen == [["fit", "--config", str(train.DEFAULT_CONFIG)], ["fit", "--config", "other.yaml"]]
 
 

@@ -157,6 +157,22 @@ def test_threshold_redraws_without_the_network(page: Page, pictures: tuple[Path,
     expect(page.locator("#summary .count")).to_have_text(re.compile(rf"^{segmenter(pictures[0]).count} nuclei$"))
 
 
+def test_accurate_mode_runs_the_network_again(page: Page, pictures: tuple[Path, Path], segmenter: Segmenter) -> None:
+    page.set_input_files("#drop input[type=file]", str(pictures[1]))
+    expect(page.locator("#summary .count")).to_be_visible()
+    assert shown_count(page) == segmenter(pictures[1]).count
+    time_line = page.locator("#summary .detail").inner_text()
+    for ticked in (True, False):
+        page.locator("#accurate input[type=checkbox]").set_checked(ticked)
+        expect(page.locator("#summary .detail")).not_to_have_text(time_line)
+        expected = segmenter(pictures[1], accurate=ticked)
+        expect(page.locator("#summary .count")).to_have_text(re.compile(rf"^{expected.count} nucle(us|i)$"))
+        with page.expect_download() as download:
+            page.locator("#labels a[download]").first.click()
+        np.testing.assert_array_equal(tifffile.imread(download.value.path()), expected.labels)
+        time_line = page.locator("#summary .detail").inner_text()
+
+
 def test_example_is_one_click(page: Page) -> None:
     page.locator("#examples button").first.click()
     expect(page.locator("#summary .detail")).to_contain_text("example-fluorescence: 384 x 384")
