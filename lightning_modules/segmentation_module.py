@@ -57,6 +57,8 @@ class SegmentationModule(LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if not known_names(maps):
+            raise ParameterError(f"maps={maps}: give known names (see encode), each once, and foreground among them.")
         if bundle is not None:
             loaded = Bundle.load(bundle)
             network, preprocessing, decode = loaded.network, loaded.preprocessing, decode or loaded.decode

@@ -93,6 +93,9 @@ def encode(labels: NDArray, names: Sequence[MapName] = FOREGROUND) -> NDArray[np
         edge = boundary(labels)
         maps["boundary"] = edge
         inside = cv2.distanceTransform((foreground & ~edge).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        # OpenCV's distances differ in the last bits from call to call, and a resumed training must not. Squared, the
+        # true ones are whole numbers.
+        inside = np.sqrt(np.rint(np.square(inside)))
         maps["distance"] = _relative_depth(labels, np.where(foreground, inside + 1, 0))
     if any(name.startswith(("flow", "offset")) for name in names):
         way = _way_to_centre(labels)

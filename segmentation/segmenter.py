@@ -140,7 +140,7 @@ class Segmenter:
 
     def predict_prepared(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         """Prepared pixels ``(H, W, C)`` -> maps ``(maps, H, W)``, in one pass of the network."""
-        batch = torch.from_numpy(np.ascontiguousarray(prepared.transpose(2, 0, 1)))[None]
+        batch = torch.from_numpy(prepared.transpose(2, 0, 1).copy())[None]
         # Full precision also inside a trainer that runs in half: validation must judge what users will get.
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
             batch = batch.to(self.device).to(memory_format=torch.channels_last)

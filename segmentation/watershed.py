@@ -61,8 +61,8 @@ def _root(parent: NDArray, label: int) -> int:
 
 def split_by_seeds(mask: NDArray[np.bool_], landscape: NDArray, level: float) -> NDArray[np.int32]:
     """Watershed of ``landscape`` ``(H, W)`` inside ``mask``, from the components of what lies above ``level``."""
-    seeds, count = ndimage.label(landscape > level)
-    labels = watershed(-landscape, seeds, mask=mask)
+    seeds, count = ndimage.label((landscape > level) & mask, structure=_ALL_NEIGHBOURS)
+    labels = watershed(-landscape, seeds, connectivity=2, mask=mask)
     seedless = ndimage.label(mask & (labels == 0), structure=_ALL_NEIGHBOURS)[0]
     return np.where(seedless > 0, seedless + count, labels)
 
