@@ -10,13 +10,10 @@ from tqdm import tqdm
 from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, cut_along, decode
 from segmentation.scores import kaggle_score
 
-THRESHOLDS = (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
-# In the units of what is cut along: pixels of distance, or values of the map in [0, 1]; votes for vectors.
-SEPARATIONS = {
-    "distance": (0.0, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2),
-    "boundary": (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
-    "flow_y": (0.0, 0.5, 1.0, 2.0, 3.0, 5.0),
-    "offset_y": (0.0, 0.5, 1.0, 2.0, 3.0, 5.0),
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
+# Heights in the units of what is cut along: relative distances in [0, 1], or pixels.
+SEPARATIONS: dict[MapName, tuple[float, ...]] = {
+    "distance": (0.0, 0.04, 0.07, 0.1, 0.15, 0.2),
     "foreground": (0.0, 0.5, 0.75, 1.0, 1.5, 2.0),
 }
 MIN_AREAS = (6, 12, 24, 40)

@@ -32,8 +32,8 @@ class SegmentationModule(LightningModule):
         maps: what the network learns to predict; see :func:`segmentation.instance_maps.encode`. Its last layer is made
             as wide as that.
         preprocessing: travels with the weights.
-        decode: parameters for validation; the bundle's, or else those that suit the maps, if none are given. Those tuned at
-            the end of ``fit`` replace them in the exported bundle.
+        decode: parameters for validation; the bundle's, or else those that suit the maps, if none are given. Those
+            tuned at the end of ``fit`` replace them in the exported bundle.
         bundle: a folder to start from: its network and preprocessing replace those above, for its weights are of no use
             with others. It is how a shipped model is tested, or trained further.
         learning_rate: the highest of the run; a short warm-up leads to it, a cosine from it to a hundredth.

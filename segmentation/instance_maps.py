@@ -10,19 +10,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from segmentation.errors import ParameterError
-from segmentation.watershed import split_by_landscape, split_by_seeds, split_by_vectors
+from segmentation.watershed import split_by_landscape
 
 MapName = Literal["foreground", "boundary", "distance", "flow_y", "flow_x", "offset_y", "offset_x"]
 FOREGROUND: tuple[MapName, ...] = ("foreground",)
 # What decode can cut along, best first: a separation to start from, and the largest that makes a difference. By the
 # foreground alone: pixels, and whole components to start from.
-_SEPARATION: dict[MapName, tuple[float, float]] = {
-    "distance": (0.07, 0.5),
-    "boundary": (0.5, 1.0),
-    "flow_y": (1.0, 10.0),
-    "offset_y": (1.0, 10.0),
-    "foreground": (0.0, 5.0),
-}
+_SEPARATION: dict[MapName, tuple[float, float]] = {"distance": (0.1, 0.5), "foreground": (0.0, 5.0)}
 OFFSET_RANGE = 32.0  # pixels; longer ways to the centre are walked in several steps
 
 
@@ -80,6 +74,9 @@ def separation_limit(names: Sequence[MapName]) -> float:
 
 def encode(labels: NDArray, names: Sequence[MapName] = FOREGROUND) -> NDArray[np.float32]:
     """Labels ``(H, W)``, 0 the background -> training targets ``(maps, H, W)`` in [0, 1], in the order of ``names``.
+
+    Decoding uses foreground, and distance where there is one. The others help the network to learn those two, and are
+    compared as ways to part nuclei by ``benchmarks/decoders.py``.
 
     - foreground: 1 on nuclei.
     - boundary: 1 on a nucleus' outermost pixels, where it meets the background or another nucleus.
@@ -180,14 +177,6 @@ def _instances(named: dict[MapName, NDArray], mask: NDArray[np.bool_], separatio
         return ndimage.label(mask, structure=np.ones((3, 3)))[0].astype(np.int32, copy=False)
     if "distance" in named:
         return split_by_landscape(mask, ndimage.gaussian_filter(named["distance"], 1.0), separation)
-    if "boundary" in named:
-        return split_by_seeds(mask, named["foreground"] * (1 - named["boundary"]), separation)
-    if "flow_y" in named:
-        flow = 2 * np.stack([named["flow_y"], named["flow_x"]]) - 1
-        return split_by_vectors(mask, flow, steps=64, votes=separation)
-    if "offset_y" in named:
-        offset = (2 * np.stack([named["offset_y"], named["offset_x"]]) - 1) * OFFSET_RANGE
-        return split_by_vectors(mask, offset, steps=6, votes=separation)
     if mask.all():  # without any background there is no distance to it
         return mask.astype(np.int32)
     # The border of the picture is no border of a nucleus, so the distance ignores it. Smoothed, because the exact

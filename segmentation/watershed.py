@@ -1,4 +1,4 @@
-"""Splits a mask into objects along the valleys of a landscape, or by where a field of vectors leads."""
+"""Splits a mask into objects along the valleys of a landscape."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,41 +57,3 @@ def _root(parent: NDArray, label: int) -> int:
         parent[label] = parent[parent[label]]
         label = parent[label]
     return label
-
-
-def split_by_seeds(mask: NDArray[np.bool_], landscape: NDArray, level: float) -> NDArray[np.int32]:
-    """Watershed of ``landscape`` ``(H, W)`` inside ``mask``, from the components of what lies above ``level``."""
-    seeds, count = ndimage.label((landscape > level) & mask, structure=_ALL_NEIGHBOURS)
-    labels = watershed(-landscape, seeds, connectivity=2, mask=mask)
-    seedless = ndimage.label(mask & (labels == 0), structure=_ALL_NEIGHBOURS)[0]
-    return np.where(seedless > 0, seedless + count, labels)
-
-
-def split_by_vectors(
-    mask: NDArray[np.bool_], vectors: NDArray[np.floating], steps: int, votes: float
-) -> NDArray[np.int32]:
-    """Let every pixel of ``mask`` follow ``vectors`` ``(2, H, W)`` in pixels, rows first; those that meet are one.
-
-    Args:
-        mask: ``(H, W)``.
-        vectors: the step from each pixel.
-        steps: how many are taken.
-        votes: a meeting place holds at least this many pixels, after smoothing.
-    """
-    rows, columns = np.nonzero(mask)
-    if not len(rows):
-        return np.zeros(mask.shape, np.int32)
-    y, x = rows.astype(np.float32), columns.astype(np.float32)
-    height, width = mask.shape
-    for _ in range(steps):
-        iy, ix = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
-        y = np.clip(y + vectors[0, iy, ix], 0, height - 1)
-        x = np.clip(x + vectors[1, iy, ix], 0, width - 1)
-    iy, ix = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
-    density = np.bincount(iy * width + ix, minlength=height * width).reshape(height, width).astype(np.float32)
-    density = ndimage.gaussian_filter(density, 1.5)
-    meeting, count = ndimage.label(density > votes, structure=_ALL_NEIGHBOURS)
-    labels = np.zeros(mask.shape, np.int32)
-    labels[rows, columns] = meeting[iy, ix]
-    # Pixels that lost their way go to the nearest object of their own component.
-    return np.where(mask, watershed(np.zeros(mask.shape, np.uint8), labels, mask=mask), 0) if count else labels

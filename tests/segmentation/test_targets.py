@@ -10,9 +10,9 @@ from skimage.segmentation import find_boundaries, watershed
 from segmentation.examples import make_example
 from segmentation.instance_maps import DecodeParams, boundary, decode, encode, known_names, touching
 from segmentation.scores import match
-from segmentation.watershed import split_by_landscape, split_by_seeds
+from segmentation.watershed import split_by_landscape
 
-WAYS = {("foreground", "distance"): 0.07, ("foreground", "boundary"): 0.5}  # names, and the separation that suits
+WAYS = {("foreground", "distance"): 0.07}  # names, and the separation that suits
 
 
 def patches(seed: int, shape: tuple[int, int] = (40, 57), count: int = 14) -> np.ndarray:
@@ -193,29 +193,3 @@ def test_landscape_of_depth_against_h_maxima(seed: int, height: float) -> None:
     count = len(np.unique(oracle[oracle > 0]))
     assert count > 5
     assert match(found, oracle, (0.9,)).true_positives == [count]
-
-
-def test_seeds_stay_inside_the_mask_and_objects_join_at_corners() -> None:
-    """As with components: what is parted in the foreground is never joined, and diagonal neighbours belong together."""
-    maps = np.zeros((2, 20, 40), np.float32)
-    maps[0, 5:15, 5:15] = maps[0, 5:15, 20:30] = 0.9
-    maps[0, 8:12, 15:20] = 0.6  # a bridge above the separation, but below the threshold
-    params = DecodeParams(threshold=0.7, separation=0.5, min_area=0)
-    assert decode(maps, params, ("foreground", "boundary")).max() == 2
-    maps = np.zeros((2, 20, 20), np.float32)
-    maps[0, 3:10, 3:10], maps[0, 10, 10] = 0.9, 0.55
-    params = DecodeParams(separation=0.6, min_area=0)
-    assert decode(maps, params, ("foreground", "boundary")).max() == 1
-
-
-def test_seeds_are_grown_and_what_has_none_stays_whole() -> None:
-    landscape = np.zeros((20, 40))
-    landscape[5:15, 4:12], landscape[5:15, 16:24], landscape[5:15, 30:36] = 0.9, 0.8, 0.3
-    mask = np.zeros(landscape.shape, bool)
-    mask[4:16, 3:25] = mask[4:16, 29:37] = True
-    found = split_by_seeds(mask, landscape, 0.5)
-    np.testing.assert_array_equal(found > 0, mask)
-    assert [len(np.unique(found[part])) for part in (np.s_[4:16, 3:12], np.s_[4:16, 16:25], np.s_[4:16, 29:37])] == [
-        1
-    ] * 3
-    assert len(np.unique(found[mask])) == 3
