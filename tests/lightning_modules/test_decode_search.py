@@ -28,7 +28,7 @@ def test_start_wins_ties_and_mode_is_kept() -> None:
     assert (found, score) == (start, 1.0)
 
 
-@pytest.mark.parametrize("second", ["distance", "boundary", None])
+@pytest.mark.parametrize("second", ["distance", None])
 def test_separation_is_searched_in_the_units_of_the_map(second: str | None) -> None:
     """Two squares that touch: only a separation that suits the map parts them."""
     labels = np.zeros((40, 50), np.int32)
