@@ -12,6 +12,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from torch import Tensor
 
 from data_modules.datamodule import SegmentationDataModule
+from data_modules.pictures import KINDS
 from lightning_modules.decode_search import search_decode
 from lightning_modules.metrics import Scoreboard
 from lightning_modules.segmentation_module import SegmentationModule
@@ -118,6 +119,7 @@ class ExportBundle(Callback):
             "seed": data.seed,
         }
         card = {f"validation {name}": float(scores[name]) for name in CARD_SCORES}
+        card |= {f"validation kaggle, {k}": float(scores[f"kaggle_{k}"]) for k in KINDS if f"kaggle_{k}" in scores}
         folder = pl_module.to_bundle(training=training, scores=card).save(self._destination(trainer))
         rank_zero_info(f"Bundle written to {folder}")
 
