@@ -14,6 +14,8 @@ tags:
 ---
 """
 
+_NETWORKS = {"unet": "U-Net", "residual_unet": "Residual U-Net"}
+
 _SCORES = """Validation pictures chose the checkpoint and the decode parameters, so their scores flatter; held-out ones,
 where there are any, chose nothing. Kaggle: mean over pictures of TP / (TP + FP + FN), averaged over the IoU thresholds
 0.50 to 0.95. ap: the same ratio at one threshold, nuclei of all pictures pooled. IoU and Dice: of the foreground."""
@@ -39,7 +41,7 @@ def render_card(config: dict[str, Any]) -> str:
     arguments = config["network"]["arguments"]
     lines = [_FRONT, "# Nucleoscope model bundle", ""]
     lines.append(
-        f"U-Net with levels of {', '.join(map(str, arguments['channels']))} channels, {arguments['in_channels']} input "
+        f"{_NETWORKS[config['network']['name']]} with levels of {', '.join(map(str, arguments['channels']))} channels, {arguments['in_channels']} input "
         f"channels, predicting {', '.join(config['network']['maps'])}."
     )
     lines += ["", *_table("Training", config["training"]), *_table("Scores", config["scores"], _SCORES)]
