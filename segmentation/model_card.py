@@ -40,9 +40,10 @@ def render_card(config: dict[str, Any]) -> str:
     """Markdown for a bundle's ``config.json``; every number in it is read from there."""
     arguments = config["network"]["arguments"]
     lines = [_FRONT, "# Nucleoscope model bundle", ""]
+    levels, maps = ", ".join(map(str, arguments["channels"])), ", ".join(config["network"]["maps"])
     lines.append(
-        f"{_NETWORKS[config['network']['name']]} with levels of {', '.join(map(str, arguments['channels']))} channels, {arguments['in_channels']} input "
-        f"channels, predicting {', '.join(config['network']['maps'])}."
+        f"{_NETWORKS[config['network']['name']]} with levels of {levels} channels, {arguments['in_channels']} input "
+        f"channels, predicting {maps}."
     )
     lines += ["", *_table("Training", config["training"]), *_table("Scores", config["scores"], _SCORES)]
     lines += _table("Decoding", config["decode"])
