@@ -12,7 +12,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
 from torch import Tensor
 
 from data_modules.datamodule import SegmentationDataModule
-from data_modules.pictures import KINDS
+from data_modules.pictures import KINDS, LabelledPicture
 from lightning_modules.decode_search import search_decode
 from lightning_modules.metrics import Scoreboard
 from lightning_modules.segmentation_module import SegmentationModule
@@ -21,6 +21,7 @@ from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage
 from segmentation.instance_maps import MapName
 from segmentation.overlay import draw_overlay, to_display
+from segmentation.segmenter import Segmentation, check_magnification
 from segmentation.writers import write_labels, write_overlay
 
 CARD_SCORES = ("kaggle", "ap50", "ap75", "ap90", "iou", "dice")
@@ -65,10 +66,19 @@ class ExportBundle(Callback):
         folder: where to; ``bundle`` beside the checkpoints by default.
         tune: search the decode parameters.
         maps: those of the module's maps that ship; all of them by default. The others helped it learn.
+        magnifications: which of these suits best is searched too; the module's own stays by default.
     """
 
-    def __init__(self, folder: str | None = None, tune: bool = True, maps: tuple[MapName, ...] | None = None) -> None:
-        self.folder, self.tune, self.maps = folder, tune, maps
+    def __init__(
+        self,
+        folder: str | None = None,
+        tune: bool = True,
+        maps: tuple[MapName, ...] | None = None,
+        magnifications: tuple[float, ...] | None = None,
+    ) -> None:
+        for magnification in magnifications or ():
+            check_magnification(magnification)
+        self.folder, self.tune, self.maps, self.magnifications = folder, tune, maps, magnifications
 
     def _destination(self, trainer: Trainer) -> Path:
         return Path(self.folder or Path(trainer.default_root_dir) / "bundle")
@@ -99,13 +109,9 @@ class ExportBundle(Callback):
         if self.maps is not None:
             pl_module.keep_maps(self.maps)
         pictures = [data.source.load(index) for index in data.split.validation]
-        pl_module.reset_segmenter()
-        segmented = [pl_module.segment(MicroscopyImage(p.pixels, p.name)) for p in pictures]
         if self.tune:
-            pairs = [(result.maps, p.labels) for result, p in zip(segmented, pictures, strict=True)]
-            pl_module.decode, score = search_decode(pairs, pl_module.decode, pl_module.maps)
-            rank_zero_info(f"Decode parameters: {pl_module.decode} (validation Kaggle score {score:.4f})")
-            segmented = [result.decode(pl_module.decode) for result in segmented]
+            self._tune(pl_module, pictures)
+        segmented = _segment_all(pl_module, pictures)
         scoreboard = Scoreboard(across_processes=False)  # the other processes have nothing to add, and do not wait
         for result, picture in zip(segmented, pictures, strict=True):
             scoreboard.add(result.labels, picture.labels, picture.kind)
@@ -122,6 +128,23 @@ class ExportBundle(Callback):
         card |= {f"validation kaggle, {k}": float(scores[f"kaggle_{k}"]) for k in KINDS if f"kaggle_{k}" in scores}
         folder = pl_module.to_bundle(training=training, scores=card).save(self._destination(trainer))
         rank_zero_info(f"Bundle written to {folder}")
+
+    def _tune(self, module: SegmentationModule, pictures: list[LabelledPicture]) -> None:
+        best_score, best = -1.0, (module.magnification, module.decode)
+        for magnification in self.magnifications or (module.magnification,):
+            module.magnification = magnification
+            segmented = _segment_all(module, pictures)
+            pairs = [(result.maps, p.labels) for result, p in zip(segmented, pictures, strict=True)]
+            decode, score = search_decode(pairs, module.decode, module.maps)
+            rank_zero_info(f"Magnification {magnification}: {decode} (validation Kaggle score {score:.4f})")
+            if score > best_score:
+                best_score, best = score, (magnification, decode)
+        module.magnification, module.decode = best
+
+
+def _segment_all(module: SegmentationModule, pictures: list[LabelledPicture]) -> list[Segmentation]:
+    module.reset_segmenter()
+    return [module.segment(MicroscopyImage(picture.pixels, picture.name)) for picture in pictures]
 
 
 class LogPictures(Callback):

@@ -18,7 +18,7 @@ from segmentation.image_io import MicroscopyImage, read_images
 from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, default_params, encode, known_names
 from segmentation.networks import Network, channels_last, keep_outputs, with_outputs
 from segmentation.preprocessing import Preprocessing
-from segmentation.segmenter import Segmentation, Segmenter
+from segmentation.segmenter import Segmentation, Segmenter, check_magnification
 from segmentation.unet import UNet
 
 WARM_UP = 0.05  # share of the run
@@ -39,6 +39,8 @@ class SegmentationModule(LightningModule):
         learning_rate: the highest of the run; a short warm-up leads to it, a cosine from it to a hundredth.
         weight_decay: of AdamW.
         dice_weight: of the soft Dice loss beside binary cross-entropy.
+        magnification: of pictures before the network, in use and when judged; the bundle's if there is one. Training
+            crops have their own range of scales.
         accurate: judge and predict with turned and mirrored views averaged, as in ``Segmenter``.
         seed: of dropout; together with the step it fixes every mask, so a resumed run equals an unbroken one.
     """
@@ -53,6 +55,7 @@ class SegmentationModule(LightningModule):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
         dice_weight: float = 1.0,
+        magnification: float | None = None,
         accurate: bool = False,
         seed: int = 0,
     ) -> None:
@@ -62,9 +65,10 @@ class SegmentationModule(LightningModule):
         if bundle is not None:
             loaded = Bundle.load(bundle)
             network, preprocessing, decode = loaded.network, loaded.preprocessing, decode or loaded.decode
-            maps = loaded.maps
+            maps, magnification = loaded.maps, magnification or loaded.magnification
         self.network, self.maps = channels_last(with_outputs(network or UNet(), len(maps))), maps
         self.preprocessing, self.decode = preprocessing, decode or default_params(maps)
+        self.magnification = check_magnification(1.0 if magnification is None else magnification)
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
         self.accurate, self.seed = accurate, seed
         self.scoreboard = Scoreboard()
@@ -72,7 +76,14 @@ class SegmentationModule(LightningModule):
 
     def to_bundle(self, **extra: Any) -> Bundle:
         """The network as it stands, with its preprocessing and decode parameters."""
-        return Bundle(self.network, self.preprocessing, self.decode, maps=self.maps, **extra)
+        return Bundle(
+            self.network,
+            self.preprocessing,
+            self.decode,
+            maps=self.maps,
+            magnification=self.magnification,
+            **extra,
+        )
 
     def check_maps(self, names: tuple[MapName, ...]) -> None:
         """Make sure that a bundle could predict ``names`` alone.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from segmentation.bundle import check_magnification
 from segmentation.errors import ImageReadError, NucleoscopeError
 from segmentation.image_io import SUFFIXES
 from segmentation.instance_maps import DecodeParams
@@ -34,6 +35,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--min-area", type=int, help="drop smaller objects, in pixels")
     parser.add_argument(
         "--accurate", action="store_true", help="average eight turned and mirrored views; eight times slower"
+    )
+    parser.add_argument(
+        "--magnification",
+        type=float,
+        help="of pictures before the network: e.g. 0.5 for nuclei of more than 100 pixels across, 2 for less than 8",
     )
     return parser
 
@@ -73,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         paths = find_images(options.images, options.out)
+        if options.magnification is not None:
+            check_magnification(options.magnification)
         segmenter = Segmenter.from_pretrained(options.model, options.device)
         params = chosen_params(segmenter.bundle.decode, options)
         options.out.mkdir(parents=True, exist_ok=True)
@@ -87,7 +95,13 @@ def main(arguments: list[str] | None = None) -> int:
         table.writerow(["image", "nuclei", "width_px", "height_px", "seconds", "notes"])
         for path in tqdm(paths, unit="picture", disable=len(paths) == 1):
             try:
-                for result in segmenter.segment_pages(path, params, channel=options.channel, accurate=options.accurate):
+                for result in segmenter.segment_pages(
+                    path,
+                    params,
+                    channel=options.channel,
+                    accurate=options.accurate,
+                    magnification=options.magnification,
+                ):
                     name = free_name(result.image.name, taken)
                     write_labels(options.out / f"{name}_labels.tif", result.labels)
                     write_overlay(options.out / f"{name}_overlay.png", result)

@@ -11,13 +11,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from segmentation.errors import BundleError
+from segmentation.errors import BundleError, ParameterError
 from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, known_names
 from segmentation.model_card import render_card
 from segmentation.networks import NETWORKS, Network, network_name
 from segmentation.preprocessing import Preprocessing
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 knew no magnification
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 
@@ -32,6 +32,7 @@ class Bundle:
         training: what it was trained on and how: JSON values.
         scores: what was measured on pictures the training never saw: JSON values.
         maps: names of the maps that the network predicts, in its order.
+        magnification: of pictures before the network; its maps are shrunk back.
         revision: first 12 digits of the weights' SHA-256; empty before saving.
     """
 
@@ -41,6 +42,7 @@ class Bundle:
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     maps: tuple[MapName, ...] = FOREGROUND
+    magnification: float = 1.0
     revision: str = ""
 
     def save(self, folder: str | Path) -> Path:
@@ -60,6 +62,7 @@ class Bundle:
                 "arguments": self.network.arguments,
                 "maps": list(self.maps),
             },
+            "magnification": self.magnification,
             "preprocessing": asdict(self.preprocessing),
             "decode": asdict(self.decode),
             "training": self.training,
@@ -132,6 +135,7 @@ class Bundle:
                 training=dict(config["training"]),
                 scores=dict(config["scores"]),
                 maps=maps,
+                magnification=check_magnification(config.get("magnification", 1.0)),
                 revision=digest[:12],
             )
         except BundleError:
@@ -142,6 +146,17 @@ class Bundle:
                 f"{folder}: {CONFIG} and {WEIGHTS} do not describe a network that fits together "
                 f"({type(error).__name__}: {reason}); export the bundle again."
             ) from error
+
+
+def check_magnification(value: float) -> float:
+    """The value itself.
+
+    Raises:
+        ParameterError: if pictures cannot be magnified so.
+    """
+    if not 0.1 <= value <= 8:
+        raise ParameterError(f"magnification={value}: a factor from 0.1 to 8; 1 leaves pictures as they are.")
+    return value
 
 
 def check_destination(folder: Path) -> None:

@@ -79,6 +79,15 @@ def build_segment_tab(segmenter: Segmenter) -> None:
                     info="Averages eight turned and mirrored views; takes eight times as long",
                     elem_id="accurate",
                 )
+                magnification = gr.Slider(
+                    0.25,
+                    4,
+                    segmenter.bundle.magnification,
+                    step=0.05,
+                    label="Magnification",
+                    info="Lower for nuclei of more than 80 pixels across, higher for less than 8",
+                    elem_id="magnification",
+                )
                 style = gr.Radio(["Outline", "Fill"], value="Outline", label="Overlay", elem_id="style")
                 opacity = gr.Slider(0.1, 1, 1, step=0.05, label="Opacity")
             reset = gr.Button("Reset to the model's values", size="sm")
@@ -120,6 +129,7 @@ def build_segment_tab(segmenter: Segmenter) -> None:
     def run(
         paths: list[str] | None,
         accurate: bool,
+        magnification: float,
         threshold: float,
         separation: float,
         min_area: float,
@@ -136,7 +146,14 @@ def build_segment_tab(segmenter: Segmenter) -> None:
             def report(done: float, text: str) -> None:
                 progress(done, desc=text)
 
-            fresh = segment_files(segmenter, [Path(path) for path in paths], params, report, accurate=accurate)
+            fresh = segment_files(
+                segmenter,
+                [Path(path) for path in paths],
+                params,
+                report,
+                accurate=accurate,
+                magnification=magnification,
+            )
         names = fresh.names()
         picker = gr.Dropdown(names, value=names[0] if names else None, visible=len(names) > 1)
         return fresh, picker, *_show(fresh, names[0] if names else None, style, opacity)
@@ -157,7 +174,7 @@ def build_segment_tab(segmenter: Segmenter) -> None:
     def pick_example(event: gr.SelectData) -> list[str]:
         return [examples[event.index][0]]
 
-    inputs = [drop, accurate, *knobs, *looks]
+    inputs = [drop, accurate, magnification, *knobs, *looks]
     gr.on(
         [drop.upload, drop.clear, drop.delete, accurate.input],
         run,

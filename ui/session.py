@@ -54,6 +54,7 @@ def segment_files(
     progress: Callable[[float, str], None],
     *,
     accurate: bool = False,
+    magnification: float | None = None,
 ) -> Session:
     """Segment every page of every file; a bad file is reported and the others go on."""
     session = Session()
@@ -66,7 +67,9 @@ def segment_files(
         report(0.0)
         try:
             for page in read_images(path):
-                session.results.append(segmenter(page, params, accurate=accurate, progress=report))
+                session.results.append(
+                    segmenter(page, params, accurate=accurate, magnification=magnification, progress=report)
+                )
         except NucleoscopeError as error:
             session.failures.append((path.name, str(error)))
         except MemoryError:

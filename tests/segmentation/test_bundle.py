@@ -220,7 +220,7 @@ def test_config_without_a_version(folder: Path, text: str) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "newer": (lambda c: c.update(format_version=FORMAT_VERSION + 1), "newer than 1.*update Nucleoscope"),
+    "newer": (lambda c: c.update(format_version=FORMAT_VERSION + 1), "newer than 2.*update Nucleoscope"),
     "unknown network": (lambda c: c["network"].update(name="vit"), "network 'vit'.*not known here"),
     "unknown map": (lambda c: c["network"].update(maps=["foreground", "flow"]), "flow.*not known here"),
     "a map twice": (lambda c: c["network"].update(maps=["foreground"] * 2), "not known here"),
