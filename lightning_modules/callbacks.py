@@ -65,7 +65,7 @@ class ExportBundle(Callback):
     Args:
         folder: where to; ``bundle`` beside the checkpoints by default.
         tune: search the decode parameters.
-        maps: those of the module's maps that ship; all of them by default. The others helped it learn.
+        maps: those of the module's maps that ship; all of them by default.
         magnifications: which of these suits best is searched too; the module's own stays by default.
     """
 

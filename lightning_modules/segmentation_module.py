@@ -66,7 +66,9 @@ class SegmentationModule(LightningModule):
             loaded = Bundle.load(bundle)
             network, preprocessing, decode = loaded.network, loaded.preprocessing, decode or loaded.decode
             maps, magnification = loaded.maps, magnification or loaded.magnification
-        self.network, self.maps = channels_last(with_outputs(network or UNet(), len(maps))), maps
+        # A loaded bundle is ready for use: in evaluation mode, in which it would train without dropout and batch norm.
+        self.network = channels_last(with_outputs(network or UNet(), len(maps))).train()
+        self.maps = maps
         self.preprocessing, self.decode = preprocessing, decode or default_params(maps)
         self.magnification = check_magnification(1.0 if magnification is None else magnification)
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight

@@ -75,8 +75,7 @@ def separation_limit(names: Sequence[MapName]) -> float:
 def encode(labels: NDArray, names: Sequence[MapName] = FOREGROUND) -> NDArray[np.float32]:
     """Labels ``(H, W)``, 0 the background -> training targets ``(maps, H, W)`` in [0, 1], in the order of ``names``.
 
-    Decoding uses foreground, and distance where there is one. The others help the network to learn those two, and are
-    compared as ways to part nuclei by ``benchmarks/decoders.py``.
+    Decoding uses foreground, and distance where there is one; ``benchmarks/decoders.py`` compares the others with it.
 
     - foreground: 1 on nuclei.
     - boundary: 1 on a nucleus' outermost pixels, where it meets the background or another nucleus.
