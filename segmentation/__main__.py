@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--magnification",
         type=float,
-        help="of pictures before the network: e.g. 0.5 for nuclei of more than 100 pixels across, 2 for less than 8",
+        help="of pictures before the network: e.g. 0.3 for nuclei of more than 50 pixels across, 2 for less than 8",
     )
     return parser
 

@@ -101,7 +101,7 @@ class Segmenter:
             accurate: average the network's answers to the picture turned and mirrored in all eight ways; takes eight
                 times as long.
             magnification: of the picture before the network, the bundle's own by default. Half of that suits nuclei of
-                more than about 80 pixels across, twice that, nuclei of less than 8. Time grows with its square.
+                more than about 50 pixels across, twice that, nuclei of less than 8. Time grows with its square.
             progress: called with the fraction done, in (0, 1].
 
         Raises:

@@ -85,7 +85,7 @@ def build_segment_tab(segmenter: Segmenter) -> None:
                     segmenter.bundle.magnification,
                     step=0.05,
                     label="Magnification",
-                    info="Lower for nuclei of more than 80 pixels across, higher for less than 8",
+                    info="Lower for nuclei of more than 50 pixels across, higher for less than 8",
                     elem_id="magnification",
                 )
                 style = gr.Radio(["Outline", "Fill"], value="Outline", label="Overlay", elem_id="style")
