@@ -109,9 +109,7 @@ class ExportBundle(Callback):
         if self.maps is not None:
             pl_module.keep_maps(self.maps)
         pictures = [data.source.load(index) for index in data.split.validation]
-        if self.tune:
-            self._tune(pl_module, pictures)
-        segmented = _segment_all(pl_module, pictures)
+        segmented = self._tune(pl_module, pictures) if self.tune else _segment_all(pl_module, pictures)
         scoreboard = Scoreboard(across_processes=False)  # the other processes have nothing to add, and do not wait
         for result, picture in zip(segmented, pictures, strict=True):
             scoreboard.add(result.labels, picture.labels, picture.kind)
@@ -129,8 +127,9 @@ class ExportBundle(Callback):
         folder = pl_module.to_bundle(training=training, scores=card).save(self._destination(trainer))
         rank_zero_info(f"Bundle written to {folder}")
 
-    def _tune(self, module: SegmentationModule, pictures: list[LabelledPicture]) -> None:
-        best_score, best = -1.0, (module.magnification, module.decode)
+    def _tune(self, module: SegmentationModule, pictures: list[LabelledPicture]) -> list[Segmentation]:
+        """Give the module the best parameters; returns what it finds with them."""
+        best_score, best = -1.0, (module.magnification, module.decode, list[Segmentation]())
         for magnification in self.magnifications or (module.magnification,):
             module.magnification = magnification
             segmented = _segment_all(module, pictures)
@@ -138,8 +137,10 @@ class ExportBundle(Callback):
             decode, score = search_decode(pairs, module.decode, module.maps)
             rank_zero_info(f"Magnification {magnification}: {decode} (validation Kaggle score {score:.4f})")
             if score > best_score:
-                best_score, best = score, (magnification, decode)
-        module.magnification, module.decode = best
+                best_score, best = score, (magnification, decode, segmented)
+        module.magnification, module.decode, segmented = best
+        module.reset_segmenter()
+        return [result.decode(module.decode) for result in segmented]
 
 
 def _segment_all(module: SegmentationModule, pictures: list[LabelledPicture]) -> list[Segmentation]:

@@ -10,9 +10,9 @@ import gradio as gr
 
 from segmentation.errors import NucleoscopeError
 from segmentation.instance_maps import DecodeParams, separation_limit
-from segmentation.segmenter import Segmentation, Segmenter
+from segmentation.segmenter import Segmenter
 from ui.examples import write_examples
-from ui.session import Session, redecode, render, save_labels, segment_files
+from ui.session import Session, redecode, render, save_labels, segment_files, summary_html
 
 _EMPTY = "<div class='detail'>Drop pictures on the left, or click an example.</div>"
 _HEADERS = ["Picture", "Nuclei", "Size", "Seconds", "Notes"]
@@ -175,15 +175,11 @@ def build_segment_tab(segmenter: Segmenter) -> None:
         return [examples[event.index][0]]
 
     inputs = [drop, accurate, magnification, *knobs, *looks]
-    gr.on(
-        [drop.upload, drop.clear, drop.delete, accurate.input],
-        run,
-        inputs,
-        [session, picker, *shown],
-        show_progress_on=[summary],
-    )
+    results = [session, picker, *shown]
+    changed = [drop.upload, drop.clear, drop.delete, accurate.input, magnification.change]
+    gr.on(changed, run, inputs, results, show_progress_on=[summary], trigger_mode="always_last")
     gallery.select(pick_example, None, drop, show_progress="hidden").then(
-        run, inputs, [session, picker, *shown], show_progress_on=[summary]
+        run, inputs, results, show_progress_on=[summary]
     )
     for knob in knobs:
         knob.change(
@@ -201,7 +197,8 @@ def build_segment_tab(segmenter: Segmenter) -> None:
         trigger_mode="always_last",
         show_progress="hidden",
     )
-    reset.click(lambda: [default.threshold, default.separation, default.min_area], None, knobs, show_progress="hidden")
+    own = [default.threshold, default.separation, default.min_area, segmenter.bundle.magnification]
+    reset.click(lambda: own, None, [*knobs, magnification], show_progress="hidden")
 
 
 @contextmanager
@@ -233,19 +230,4 @@ def _draw(session: Session, name: str | None, style: str, opacity: float) -> tup
         return failures or _EMPTY, None, None
     result = session.results[names.index(name) if name in names else 0]
     display, drawn = render(result, style=style, opacity=opacity)
-    return _summary(result) + failures, display, drawn
-
-
-def _summary(result: Segmentation) -> str:
-    height, width = result.image.shape
-    if result.params.mode == "mask":
-        share = float((result.labels > 0).mean())
-        count = f"{100 * share:.1f} % of the picture"
-    else:
-        count = f"{result.count:,} {'nucleus' if result.count == 1 else 'nuclei'}"
-    detail = (
-        f"{html.escape(result.image.name)}: {width} x {height}, {result.image.colours}, {result.image.pixels.dtype}; "
-        f"segmented in {result.seconds:.2f} s"
-    )
-    notes = "".join(f"<div class='note'>{html.escape(note)}</div>" for note in result.image.notes)
-    return f"<div class='count'>{count}</div><div class='detail'>{detail}</div>{notes}"
+    return summary_html(result) + failures, display, drawn

@@ -1,5 +1,6 @@
 """What the page keeps for a visitor between clicks, without Gradio: pictures in, results and failures out."""
 
+import html
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -116,3 +117,19 @@ def save_labels(session: Session, folder: Path | None = None) -> list[str]:
 def _size(result: Segmentation) -> str:
     height, width = result.image.shape
     return f"{width} x {height} {result.image.colours} {result.image.pixels.dtype}"
+
+
+def summary_html(result: Segmentation) -> str:
+    """Count, size and notes of one picture, escaped."""
+    height, width = result.image.shape
+    if result.params.mode == "mask":
+        share = float((result.labels > 0).mean())
+        count = f"{100 * share:.1f} % of the picture"
+    else:
+        count = f"{result.count:,} {'nucleus' if result.count == 1 else 'nuclei'}"
+    detail = (
+        f"{html.escape(result.image.name)}: {width} x {height}, {result.image.colours}, {result.image.pixels.dtype}; "
+        f"segmented in {result.seconds:.2f} s"
+    )
+    notes = "".join(f"<div class='note'>{html.escape(note)}</div>" for note in result.image.notes)
+    return f"<div class='count'>{count}</div><div class='detail'>{detail}</div>{notes}"

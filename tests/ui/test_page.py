@@ -173,6 +173,27 @@ def test_accurate_mode_runs_the_network_again(page: Page, pictures: tuple[Path, 
         time_line = page.locator("#summary .detail").inner_text()
 
 
+def test_magnification_runs_the_network_again_and_reset_brings_it_back(
+    page: Page, pictures: tuple[Path, Path], segmenter: Segmenter
+) -> None:
+    page.set_input_files("#drop input[type=file]", str(pictures[1]))
+    expect(page.locator("#summary .count")).to_be_visible()
+    time_line = page.locator("#summary .detail").inner_text()
+    number = page.locator("#magnification input[type=number]")
+    for turn in ("changed", "reset"):
+        if turn == "changed":
+            number.fill("0.5")
+            number.press("Enter")
+        else:
+            page.get_by_role("button", name="Reset to the model's values").click()
+        expect(page.locator("#summary .detail")).not_to_have_text(time_line)
+        expected = segmenter(pictures[1], magnification=0.5 if turn == "changed" else None)
+        with page.expect_download() as download:
+            page.locator("#labels a[download]").first.click()
+        np.testing.assert_array_equal(tifffile.imread(download.value.path()), expected.labels)
+        time_line = page.locator("#summary .detail").inner_text()
+
+
 def test_example_is_one_click(page: Page) -> None:
     page.locator("#examples button").first.click()
     expect(page.locator("#summary .detail")).to_contain_text("example-fluorescence: 384 x 384")
