@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.measure import label as connected_components
 
 from data_modules.empty_fields import empty_field
-from data_modules.pixel_changes import give_colour, mix, shade, to_grey
+from data_modules.pixel_changes import give_colour, mix, shade, to_grey, underexpose
 from segmentation.errors import ParameterError
 
 # imgaug warps by alpha times uniform noise in [-1, 1], smoothed with a Gaussian that it cuts off at 1.3 sigma. With a
@@ -43,6 +43,7 @@ class AugmentationParams:
         tint: probability that a grey picture gets one.
         shading: largest depth of uneven illumination, as a fraction of the brightness.
         jpeg: probability of JPEG compression.
+        underexpose: probability of a picture of few grey levels, noisy and compressed, and stretched again.
         invert: probability of a negative.
         empty: probability that the crop gives way to a picture without nuclei (see ``empty_fields``).
     """
@@ -64,6 +65,7 @@ class AugmentationParams:
     tint: float = 0.0
     shading: float = 0.0
     jpeg: float = 0.0
+    underexpose: float = 0.0
     invert: float = 0.05
     empty: float = 0.0
 
@@ -75,7 +77,7 @@ class AugmentationParams:
         for name in ("shear", "elastic", "brightness", "blur", "noise", "hue"):
             if getattr(self, name) < 0:
                 raise ParameterError(f"{name}={getattr(self, name)}: 0 (off) or more.")
-        for name in ("mix", "grey", "tint", "shading", "jpeg", "invert", "empty"):
+        for name in ("mix", "grey", "tint", "shading", "jpeg", "underexpose", "invert", "empty"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ParameterError(f"{name}={getattr(self, name)}: between 0 (off) and 1.")
         if self.shear > 30:
@@ -188,6 +190,8 @@ def _photometry(params: AugmentationParams) -> list[iaa.Augmenter]:
     ]
     if params.jpeg:
         steps.append(iaa.Sometimes(params.jpeg, iaa.JpegCompression((20, 70))))
+    if params.underexpose:
+        steps.append(_sometimes(params.underexpose, underexpose))
     return [*steps, iaa.Invert(params.invert)]
 
 

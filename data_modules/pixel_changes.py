@@ -30,3 +30,18 @@ def shade(image: NDArray[np.uint8], depth: float, random: np.random.Generator) -
     coarse = random.uniform(1 - depth, 1, (3, 3)).astype(np.float32)
     field = cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
     return np.rint(image * field[..., None]).astype(np.uint8)
+
+
+def underexpose(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """A picture of few grey levels, with the camera's noise, mostly compressed as JPEG, and then stretched again.
+
+    What lies between two grey levels, and the blocks of the compression, become textures as bright as faint nuclei.
+    """
+    levels = np.exp(random.uniform(np.log(12), np.log(80)))
+    noise = random.uniform(0, 1) * random.standard_normal(image.shape[:2], np.float32)
+    faint = np.rint(image * np.float32(levels / 255) + noise[..., None]).clip(0, 255).astype(np.uint8)
+    if random.random() < 0.7:
+        quality = int(random.integers(50, 96))
+        compressed = cv2.imencode(".jpg", faint, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        faint = cv2.imdecode(compressed, cv2.IMREAD_COLOR).astype(np.uint8)
+    return np.rint(faint * np.float32(255 / levels)).clip(0, 255).astype(np.uint8)

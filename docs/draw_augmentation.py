@@ -35,7 +35,6 @@ def _panels() -> list[tuple[str, AugmentationParams]]:
     alone = [
         ("flip, quarter turn", replace(OFF, flip=True, quarter_turns=True)),
         ("scale 0.6", replace(OFF, scale=(0.6, 0.6))),
-        ("scale 1.7", replace(OFF, scale=(1.7, 1.7))),
         ("shear", replace(OFF, shear=25.0)),
         ("elastic", replace(OFF, elastic=6.0)),
         ("gamma, contrast", replace(OFF, gamma=(1.9, 2.1), contrast=(1.3, 1.4))),
@@ -45,6 +44,7 @@ def _panels() -> list[tuple[str, AugmentationParams]]:
         ("other stain", replace(OFF, mix=1.0)),
         ("grey", replace(OFF, grey=1.0)),
         ("shading", replace(OFF, shading=0.8)),
+        ("underexposed", replace(OFF, underexpose=1.0)),
         ("no nuclei", replace(OFF, empty=1.0)),
         ("inversion", replace(OFF, invert=1.0)),
     ]

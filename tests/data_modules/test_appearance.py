@@ -110,8 +110,21 @@ def test_jpeg_is_what_pillow_makes_of_it():
     assert 28 <= min(qualities) <= max(qualities) <= 82
 
 
+def test_underexposed_has_few_levels_and_keeps_the_picture():
+    levels, blocks = [], []
+    for before, after in both("fluorescence", underexpose=1.0):
+        levels.append(len(np.unique(after)))
+        step = np.diff(np.unique(after).astype(int)).max()
+        assert np.abs(after.astype(float) - before).mean() < 2 * step + 2  # noise of up to one level, and compression
+        # Compressed: more of the change lies between blocks of 8 than inside them. The crop starts on a block.
+        jumps = np.abs(np.diff((after.astype(float) - before).mean(axis=2), axis=1)).mean(axis=0)
+        blocks.append(jumps[7::8].mean() > 1.3 * np.delete(jumps, np.s_[7::8]).mean())
+    assert 4 < min(levels) < max(levels) <= 81
+    assert 2 <= sum(blocks) < len(blocks)
+
+
 @pytest.mark.parametrize("probability", [0.3, 1.0])
-@pytest.mark.parametrize("name", ["mix", "grey", "tint", "jpeg", "invert"])
+@pytest.mark.parametrize("name", ["mix", "grey", "tint", "jpeg", "underexpose", "invert"])
 def test_as_often_as_the_setting_says(name, probability):
     pixels, labels = picture("fluorescence" if name == "tint" else "tissue")
     plain, changed = Augmenter(only(), 24), Augmenter(only(**{name: probability}), 24)

@@ -34,6 +34,7 @@ OFF = {
     "tint": 0.0,
     "shading": 0.0,
     "jpeg": 0.0,
+    "underexpose": 0.0,
     "invert": 0.0,
     "empty": 0.0,
 }
@@ -55,6 +56,7 @@ STRONG = {
     "tint": 1.0,
     "shading": 0.6,
     "jpeg": 1.0,
+    "underexpose": 1.0,
     "invert": 1.0,
 }
 GEOMETRY = ("flip", "quarter_turns", "scale", "shear", "elastic")
@@ -342,6 +344,7 @@ def test_presets(project_root, name):
         {"tint": float("nan")},
         {"shading": 1.5},
         {"jpeg": 2.0},
+        {"underexpose": 2.0},
         {"invert": 1.1},
         {"empty": -0.5},
     ],
