@@ -38,7 +38,9 @@ class SegmentationDataModule(LightningDataModule):
         fold_table: CSV file (ImageId, fold) with folds that others published.
         validation_fraction: share of the other folds that chooses the checkpoint.
         workers: processes that prepare crops; by default one less than the processor has cores, 8 at most.
-        seed: of the split and of all augmentation.
+        seed: of what is drawn and of all augmentation.
+        split_seed: of the split. Keep it when a model is trained further: with another, pictures that the model has
+            learned would judge it.
         predict_path: file or folder that ``predict`` segments.
     """
 
@@ -57,13 +59,14 @@ class SegmentationDataModule(LightningDataModule):
         validation_fraction: float = 0.1,
         workers: int | None = None,
         seed: int = 0,
+        split_seed: int = 0,
         predict_path: str | None = None,
     ) -> None:
         super().__init__()
-        if crop < 1 or batch_size < 1 or seed < 0 or (workers is not None and workers < 0):
+        if crop < 1 or batch_size < 1 or min(seed, split_seed) < 0 or (workers is not None and workers < 0):
             raise ParameterError(
-                f"crop={crop}, batch_size={batch_size}, seed={seed}, workers={workers}: crop and batch_size are at "
-                "least 1, seed and workers at least 0."
+                f"crop={crop}, batch_size={batch_size}, seed={seed}, split_seed={split_seed}, workers={workers}: crop "
+                "and batch_size are at least 1, the others at least 0."
             )
         if not 0 <= balance <= 1 or touching_weight < 0 or (crops_per_epoch is not None and crops_per_epoch < 1):
             raise ParameterError(
@@ -72,7 +75,7 @@ class SegmentationDataModule(LightningDataModule):
             )
         self.crops_per_epoch, self.balance, self.touching_weight = crops_per_epoch, balance, touching_weight
         self.source = source if source is not None else Dsb2018()
-        self.batch_size, self.seed, self.predict_path = batch_size, seed, predict_path
+        self.batch_size, self.seed, self.split_seed, self.predict_path = batch_size, seed, split_seed, predict_path
         self.workers = min((os.cpu_count() or 1) - 1, 8) if workers is None else workers
         self.augmenter = Augmenter(augmentation, crop)
         self.folds, self.fold, self.validation_fraction, self.fold_table = folds, fold, validation_fraction, fold_table
@@ -92,7 +95,7 @@ class SegmentationDataModule(LightningDataModule):
                 folds=self.folds,
                 fold=self.fold,
                 validation_fraction=self.validation_fraction,
-                seed=self.seed,
+                seed=self.split_seed,
                 table=read_fold_table(self.fold_table) if self.fold_table else None,
             )
 
@@ -113,6 +116,7 @@ class SegmentationDataModule(LightningDataModule):
             "folds": "a published table" if self.fold_table else self.folds,
             "held-out fold": self.fold,
             "validation fraction": self.validation_fraction,
+            "split seed": self.split_seed,
         }
 
     def train_dataloader(self) -> DataLoader:

@@ -43,5 +43,5 @@ def underexpose(image: NDArray[np.uint8], random: np.random.Generator) -> NDArra
     if random.random() < 0.7:
         quality = int(random.integers(50, 96))
         compressed = cv2.imencode(".jpg", faint, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        faint = cv2.imdecode(compressed, cv2.IMREAD_COLOR).astype(np.uint8)
+        faint = np.asarray(cv2.imdecode(compressed, cv2.IMREAD_COLOR), np.uint8)
     return np.rint(faint * np.float32(255 / levels)).clip(0, 255).astype(np.uint8)

@@ -122,6 +122,8 @@ class ExportBundle(Callback):
             "batch_size": data.batch_size,
             "seed": data.seed,
         }
+        if pl_module.learned_from:
+            training["started from"] = f"a bundle of {pl_module.learned_from.get('steps', 'unknown')} steps"
         card = {f"validation {name}": float(scores[name]) for name in CARD_SCORES}
         card |= {f"validation kaggle, {k}": float(scores[f"kaggle_{k}"]) for k in KINDS if f"kaggle_{k}" in scores}
         folder = pl_module.to_bundle(training=training, scores=card).save(self._destination(trainer))

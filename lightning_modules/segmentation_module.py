@@ -1,14 +1,17 @@
 """SegmentationModule: network, loss and scores for Lightning."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities import rank_zero_warn
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from data_modules.datamodule import SegmentationDataModule
 from data_modules.pictures import LabelledPicture
 from lightning_modules.losses import probability_loss, segmentation_loss
 from lightning_modules.metrics import Scoreboard
@@ -22,6 +25,7 @@ from segmentation.segmenter import Segmentation, Segmenter, check_magnification
 from segmentation.unet import UNet
 
 WARM_UP = 0.05  # share of the run
+SPLIT_KEYS = ("folds", "held-out fold", "validation fraction", "split seed")  # of SegmentationDataModule.describe
 
 
 class SegmentationModule(LightningModule):
@@ -60,12 +64,14 @@ class SegmentationModule(LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.learned_from: Mapping[str, str | int | float] = {}
         if not known_names(maps):
             raise ParameterError(f"maps={maps}: give known names (see encode), each once, and foreground among them.")
         if bundle is not None:
             loaded = Bundle.load(bundle)
             network, preprocessing, decode = loaded.network, loaded.preprocessing, decode or loaded.decode
             maps, magnification = loaded.maps, magnification or loaded.magnification
+            self.learned_from = loaded.training
         # A loaded bundle is ready for use: in evaluation mode, in which it would train without dropout and batch norm.
         self.network = channels_last(with_outputs(network or UNet(), len(maps))).train()
         self.maps = maps
@@ -102,6 +108,20 @@ class SegmentationModule(LightningModule):
         kept = keep_outputs(self.network, [self.maps.index(name) for name in names])
         self.network, self.maps = channels_last(kept.to(self.device)), names
         self.reset_segmenter()
+
+    def setup(self, stage: str) -> None:
+        """Warn if the bundle to start from has learned pictures of the same data that are to judge it now."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if stage == "predict" or not self.learned_from or not isinstance(data, SegmentationDataModule):
+            return
+        before, now = self.learned_from, data.describe()
+        changed = [key for key in SPLIT_KEYS if before.get(key) != now[key]]
+        if changed and before.get("data") == now["data"]:
+            told = "; ".join(f"{key}: {before.get(key, 'not noted')} then, {now[key]} now" for key in changed)
+            rank_zero_warn(
+                f"The bundle was trained on another split of these pictures ({told}). It may have learned pictures "
+                "that judge it now, and its scores would flatter: give the same split, or do not trust them."
+            )
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_index: int) -> Tensor:
         """Loss of one batch of crops; see :class:`data_modules.datasets.CropDataset`."""

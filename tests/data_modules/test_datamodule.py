@@ -46,7 +46,7 @@ def test_fewer_pictures_than_a_batch_are_still_a_batch():
 
 
 def test_evaluation_serves_whole_pictures_of_the_split():
-    data = ready(folds=3, fold=1, seed=2)
+    data = ready(folds=3, fold=1, seed=5, split_seed=2)
     assert data.split == split_pictures(data.source.infos, folds=3, fold=1, seed=2)
     for loader, indices in (
         (data.val_dataloader(), data.split.validation),
@@ -89,6 +89,7 @@ def test_describe():
         "folds": 4,
         "held-out fold": 0,
         "validation fraction": 0.2,
+        "split seed": 0,
     }
 
 
@@ -164,6 +165,7 @@ def test_balance_draws_every_kind_as_often():
         {"crop": 0},
         {"batch_size": 0},
         {"seed": -1},
+        {"split_seed": -1},
         {"workers": -1},
         {"crops_per_epoch": 0},
         {"balance": 1.5},

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,23 @@ def test_a_bundle_can_be_judged_without_its_checkpoint(trained: Path, project_ro
         card = Bundle.load(trained / "bundle").scores
         for name in ("kaggle", "iou", "dice", "ap50"):
             assert scores[f"val/{name}"] == pytest.approx(card[f"validation {name}"], abs=1e-6)
+
+
+@pytest.mark.parametrize("command", ["fit", "test"])
+def test_other_split_than_the_bundle_learned_from(
+    trained: Path, tmp_path: Path, project_root: Path, command: str
+) -> None:
+    """With another validation part or fold, pictures that a model has learned would judge it."""
+    more = {"--model.bundle": str(trained / "bundle"), "--trainer.max_epochs": "1", "--data.seed": "7"}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        main(arguments(command, tmp_path / "same", project_root, **more))
+    assert not [w for w in caught if "another split" in str(w.message)]
+    if command == "fit":
+        note = Bundle.load(tmp_path / "same" / "bundle").training["started from"]
+        assert note == f"a bundle of {Bundle.load(trained / 'bundle').training['steps']} steps"
+    with pytest.warns(UserWarning, match=r"another split .*held-out fold: 0 then, 1 now; split seed: 0 then, 3 now"):
+        main(arguments(command, tmp_path, project_root, **more, **{"--data.fold": "1", "--data.split_seed": "3"}))
 
 
 def test_predict_writes_what_the_segmenter_finds(trained: Path, tmp_path: Path, project_root: Path) -> None:
