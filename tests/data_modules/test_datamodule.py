@@ -1,5 +1,6 @@
 """The loaders that Lightning sees, over generated pictures."""
 
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning.accelerators import CPUAccelerator, CUDAAccelerator
 
 from data_modules import LabelledPicture, SegmentationDataModule, SyntheticNuclei
 from data_modules.splits import split_pictures
@@ -63,13 +65,28 @@ def test_processes_share_the_pictures():
     served, trained = [], []
     for rank in range(2):
         data = ready(batch_size=1, seed=1)
-        data.trainer = SimpleNamespace(global_rank=rank, world_size=2, predicting=False, lightning_module=None)
+        data.trainer = SimpleNamespace(
+            global_rank=rank, world_size=2, predicting=False, lightning_module=None, accelerator=None
+        )
         served.append([picture.name for picture in data.test_dataloader()])
         trained.append([position for _, position, _ in data.train_dataloader().sampler])
     names = [data.source.infos[index].name for index in data.split.test]
     assert sorted(served[0] + served[1]) == sorted(names)
     assert set(trained[0]) | set(trained[1]) == set(range(len(data.split.train)))
     assert len(trained[0]) == len(trained[1])
+
+
+@pytest.mark.parametrize("accelerator", [CPUAccelerator(), CUDAAccelerator()])
+def test_workers_give_way_where_training_needs_the_same_cores(accelerator):
+    data = ready(workers=1)
+    data.trainer = SimpleNamespace(
+        global_rank=0, world_size=1, predicting=False, lightning_module=None, accelerator=accelerator
+    )
+    batches = iter(data.train_dataloader())
+    next(batches)
+    (worker,) = batches._workers
+    polite = os.getpriority(os.PRIO_PROCESS, worker.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    assert polite == isinstance(accelerator, CPUAccelerator)
 
 
 def test_published_folds(tmp_path):
@@ -123,7 +140,9 @@ def test_predict_errors(tmp_path):
 def test_crops_are_of_the_module_that_learns_from_them():
     data = ready(touching_weight=2.0)
     learner = SimpleNamespace(maps=("foreground", "boundary"), preprocessing=Preprocessing(channels=3))
-    data.trainer = SimpleNamespace(global_rank=0, world_size=1, predicting=False, lightning_module=learner)
+    data.trainer = SimpleNamespace(
+        global_rank=0, world_size=1, predicting=False, lightning_module=learner, accelerator=None
+    )
     batches = list(data.train_dataloader())
     for pixels, targets, weights in batches:
         assert pixels.shape == (4, 3, 32, 32)
