@@ -3,7 +3,7 @@
 import argparse
 import csv
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -33,6 +33,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threshold", type=float, help="foreground from this probability up, 0 to 1")
     parser.add_argument("--separation", type=float, help="cut clumps at saddles this deep, e.g. 0.1; 0 never")
     parser.add_argument("--min-area", type=int, help="drop smaller objects, in pixels")
+    parser.add_argument("--max-area", type=int, help="drop larger objects, in pixels; 0 keeps all")
+    parser.add_argument(
+        "--drop-border", action=argparse.BooleanOptionalAction, help="drop nuclei that the picture's border cuts"
+    )
     parser.add_argument(
         "--accurate", action="store_true", help="average eight turned and mirrored views; eight times slower"
     )
@@ -69,8 +73,11 @@ def find_images(sources: list[Path], out: Path) -> list[Path]:
 
 def chosen_params(default: DecodeParams, arguments: argparse.Namespace) -> DecodeParams:
     """The bundle's parameters, with those named on the command line in their place."""
-    names = ("threshold", "separation", "min_area")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    given = {
+        field.name: value
+        for field in fields(DecodeParams)
+        if (value := getattr(arguments, field.name, None)) is not None
+    }
     return replace(default, **given)
 
 

@@ -31,6 +31,8 @@ class DecodeParams:
             [0, 1], or if the network predicts foreground alone, the distance in pixels) has maxima at least this much
             higher than the saddle between them; 0 keeps every connected component whole. Larger values cut less.
         min_area: smaller objects are dropped, in pixels.
+        max_area: larger objects are dropped, in pixels; 0 keeps all.
+        drop_border: drop objects that the picture's border cuts, whose size and shape are unknown.
 
     Raises:
         ParameterError: for a value outside its range.
@@ -40,6 +42,8 @@ class DecodeParams:
     threshold: float = 0.5
     separation: float = 0.0
     min_area: int = 12
+    max_area: int = 0
+    drop_border: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in ("instances", "mask"):
@@ -50,6 +54,10 @@ class DecodeParams:
             raise ParameterError(f"separation={self.separation}: a height, 0 (never cut) or more.")
         if not self.min_area >= 0:  # so put, NaN is refused too
             raise ParameterError(f"min_area={self.min_area}: an area in pixels, 0 (keep all) or more.")
+        if self.max_area != 0 and not self.max_area >= max(self.min_area, 1):
+            raise ParameterError(
+                f"max_area={self.max_area}: an area in pixels, at least min_area ({self.min_area}), or 0 (keep all)."
+            )
 
 
 def known_names(names: Sequence[str]) -> bool:
@@ -159,11 +167,14 @@ def decode(
     """
     named = dict(zip(names, maps, strict=True))
     mask = named["foreground"] >= params.threshold
-    if params.mode == "mask":
-        return mask.astype(np.uint16) if mask.sum() >= params.min_area else np.zeros(mask.shape, np.uint16)
-    labels = _instances(named, mask, params.separation)
+    labels = mask.astype(np.int32) if params.mode == "mask" else _instances(named, mask, params.separation)
     areas = np.bincount(labels.ravel())
     keep = areas >= max(params.min_area, 1)
+    if params.max_area:
+        keep &= areas <= params.max_area
+    if params.drop_border:
+        for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+            keep[edge] = False
     keep[0] = False
     new_number = np.cumsum(keep) * keep
     if keep.sum() > np.iinfo(np.uint16).max:

@@ -1,0 +1,39 @@
+"""Which objects decoding keeps, against scikit-image's own ways to say it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from skimage.morphology import remove_small_objects
+from skimage.segmentation import clear_border
+
+from segmentation.errors import ParameterError
+from segmentation.instance_maps import DecodeParams, decode
+
+
+def test_too_large_and_cut_by_the_border() -> None:
+    generator = np.random.default_rng(5)
+    foreground = ndimage.gaussian_filter(generator.random((1, 70, 90)), (0, 2, 2))
+    params = DecodeParams(threshold=float(np.quantile(foreground, 0.7)), separation=0, min_area=0)
+    everything = decode(foreground, params)
+    small = decode(foreground, replace(params, max_area=60))
+    np.testing.assert_array_equal(
+        small > 0, (everything > 0) & ~remove_small_objects(everything > 0, max_size=60, connectivity=2)
+    )
+    inner = decode(foreground, replace(params, drop_border=True))
+    np.testing.assert_array_equal(inner > 0, clear_border(everything) > 0)
+    for labels in (everything, small, inner):
+        assert 3 < labels.max() == len(np.unique(labels)) - 1
+    assert small.max() < everything.max() > inner.max()
+    with pytest.raises(ParameterError, match=r"max_area=5: an area in pixels, at least min_area \(9\)"):
+        DecodeParams(min_area=9, max_area=5)
+
+
+def test_a_mask_that_is_too_large_or_at_the_border_is_none() -> None:
+    foreground = np.zeros((1, 20, 20))
+    foreground[0, :5, 3:9] = 1
+    assert decode(foreground, DecodeParams(mode="mask", min_area=30)).sum() == 30
+    assert not decode(foreground, DecodeParams(mode="mask", min_area=31)).any()
+    assert not decode(foreground, DecodeParams(mode="mask", max_area=29)).any()
+    assert not decode(foreground, DecodeParams(mode="mask", drop_border=True)).any()

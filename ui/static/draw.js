@@ -1,0 +1,123 @@
+// Draws the picture, the nuclei over it, and what is selected. Overlays are painted once in the picture's own pixels.
+const overlay = document.createElement("canvas");
+const marks = document.createElement("canvas");
+const heat = document.createElement("canvas");
+const context = canvas.getContext("2d");
+let pending = false;
+
+// Whether a nucleus' pixel lies within `width` pixels of another label or of the background.
+function onOutline(labels, x, y, width) {
+  const { width: w, height: h } = S, at = y * w + x, label = labels[at];
+  const left = Math.min(width, x), right = Math.min(width, w - 1 - x);
+  const up = Math.min(width, y) * w, down = Math.min(width, h - 1 - y) * w;
+  return labels[at - left] !== label || labels[at + right] !== label || labels[at - up] !== label || labels[at + down] !== label
+    || labels[at - up - left] !== label || labels[at - up + right] !== label
+    || labels[at + down - left] !== label || labels[at + down + right] !== label;
+}
+
+function paint(target, colour) {
+  target.width = S.width; target.height = S.height;
+  const paper = target.getContext("2d"), image = paper.createImageData(S.width, S.height);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let y = 0, at = 0; y < S.height; y++)
+    for (let x = 0; x < S.width; x++, at++) {
+      const label = S.labels[at];
+      if (label) pixels[at] = colour(label, x, y);
+    }
+  paper.putImageData(image, 0, 0);
+}
+
+const rgba = (r, g, b, a = 255) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
+const palette = props.palette.map(([r, g, b]) => rgba(r, g, b));
+
+function paintOverlay() {
+  if (!S.labels) return;
+  const fill = S.style === "fill";
+  paint(overlay, (label, x, y) => (fill || onOutline(S.labels, x, y, S.line) ? palette[label % palette.length] : 0));
+}
+
+function paintMarks() {
+  if (!S.labels) return;
+  if (!S.selected.size) { marks.width = marks.height = 1; return; }
+  const white = rgba(255, 255, 255), veil = rgba(255, 255, 255, 70), width = S.line + 1;
+  paint(marks, (label, x, y) => (!S.selected.has(label) ? 0 : onOutline(S.labels, x, y, width) ? white : veil));
+}
+
+// Anchors of matplotlib's viridis, which reads the same in grey and to colour-blind eyes.
+const VIRIDIS = [[68, 1, 84], [72, 40, 120], [62, 74, 137], [49, 104, 142], [38, 130, 142], [31, 158, 137], [53, 183, 121], [110, 206, 88], [181, 222, 43], [253, 231, 37]];
+function viridis(value) {
+  const place = (value / 255) * (VIRIDIS.length - 1), low = Math.min(Math.floor(place), VIRIDIS.length - 2), part = place - low;
+  return rgba(...VIRIDIS[low].map((from, channel) => Math.round(from + part * (VIRIDIS[low + 1][channel] - from))));
+}
+const RAMP = Uint32Array.from({ length: 256 }, (_, value) => viridis(value));
+
+function paintHeat() {
+  if (!S.heat || !(S.view === "foreground" || S.view === "uncertainty")) return;
+  heat.width = S.width; heat.height = S.height;
+  const paper = heat.getContext("2d"), image = paper.createImageData(S.width, S.height);
+  const pixels = new Uint32Array(image.data.buffer), sure = S.view === "foreground";
+  for (let at = 0; at < pixels.length; at++) pixels[at] = RAMP[sure ? S.heat[at] : 255 - Math.abs(2 * S.heat[at] - 255)];
+  paper.putImageData(image, 0, 0);
+}
+
+function draw() {
+  pending = false;
+  const ratio = window.devicePixelRatio || 1, box = canvas.getBoundingClientRect();
+  const wide = Math.round(box.width * ratio), high = Math.round(box.height * ratio);
+  if (canvas.width !== wide || canvas.height !== high) { canvas.width = wide; canvas.height = high; if (S.fitted) fit(); }
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, box.width, box.height);
+  if (!S.bitmap) return;
+  context.imageSmoothingEnabled = S.scale * ratio < 1;
+  const place = [S.x, S.y, S.width * S.scale, S.height * S.scale];
+  const heated = S.heat && (S.view === "foreground" || S.view === "uncertainty");
+  if (heated) context.drawImage(heat, ...place);
+  else {
+    context.filter = S.brightness === 1 ? "none" : `brightness(${S.brightness})`;
+    context.drawImage(S.bitmap, ...place);
+    context.filter = "none";
+  }
+  if (S.labels) {
+    context.save();
+    const edge = box.width * S.divider;
+    if (S.view === "compare") { context.beginPath(); context.rect(edge, 0, box.width, box.height); context.clip(); }
+    context.globalAlpha = S.opacity;
+    if (!heated || S.style === "outline") context.drawImage(overlay, ...place);
+    context.globalAlpha = 1;
+    if (S.selected.size) context.drawImage(marks, ...place);
+    if (S.hover && !S.selected.has(S.hover)) outlineBox(S.hover);
+    context.restore();
+    if (S.view === "compare") drawDivider(edge, box.height);
+  }
+  drawDraft();
+  find(".nb-scale").textContent = `${Math.round((100 * S.scale * ratio) / S.factor)} %`;
+}
+
+function outlineBox(label) {
+  const [left, top, right, bottom] = S.boxes.subarray(4 * label, 4 * label + 4);
+  context.strokeStyle = "rgba(255,255,255,0.85)"; context.lineWidth = 1; context.setLineDash([4, 3]);
+  context.strokeRect(S.x + left * S.scale - 2, S.y + top * S.scale - 2, (right - left + 1) * S.scale + 4, (bottom - top + 1) * S.scale + 4);
+  context.setLineDash([]);
+}
+
+function drawDivider(edge, height) {
+  context.fillStyle = "rgba(0,0,0,0.5)"; context.fillRect(edge - 2, 0, 4, height);
+  context.fillStyle = "#fff"; context.fillRect(edge - 1, 0, 2, height);
+  context.beginPath(); context.arc(edge, height / 2, 14, 0, 7); context.fill();
+  context.fillStyle = "#334155"; context.font = "14px sans-serif"; context.textAlign = "center"; context.textBaseline = "middle";
+  context.fillText("\u2194", edge, height / 2 + 1);
+}
+
+function drawDraft() {
+  if (S.draft.length < 2) return;
+  context.beginPath();
+  S.draft.forEach(([x, y], index) => context[index ? "lineTo" : "moveTo"](S.x + x * S.scale, S.y + y * S.scale));
+  if (S.tool === "draw") context.closePath();
+  for (const [colour, width] of [["#000", 4], ["#fff", 2]]) { context.strokeStyle = colour; context.lineWidth = width; context.stroke(); }
+}
+
+const refresh = () => { if (!pending) { pending = true; requestAnimationFrame(draw); } };
+on("change", () => { paintOverlay(); paintMarks(); paintHeat(); if (S.fitted) fit(); refresh(); });
+on("look", () => { paintOverlay(); paintMarks(); paintHeat(); refresh(); });
+on("selection", () => { paintMarks(); refresh(); });
+new ResizeObserver(refresh).observe(canvas);
