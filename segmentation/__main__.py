@@ -29,7 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="model bundle (default: the shipped one)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
-    parser.add_argument("--channel", type=int, help="use this channel alone, counted from 0")
+    parser.add_argument("--channel", type=_channel, help="use this channel alone: its number from 0, or its name")
+    parser.add_argument("--page", type=int, help="segment this page alone, counted from 1")
+    parser.add_argument("--projection", choices=["max", "mean"], help="segment the maximum or mean of a stack's planes")
     parser.add_argument("--threshold", type=float, help="foreground from this probability up, 0 to 1")
     parser.add_argument("--separation", type=float, help="cut clumps at saddles this deep, e.g. 0.1; 0 never")
     parser.add_argument("--min-area", type=int, help="drop smaller objects, in pixels")
@@ -46,6 +48,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="of pictures before the network: e.g. 0.3 for nuclei of more than 50 pixels across, 2 for less than 8",
     )
     return parser
+
+
+def _channel(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
 
 
 def find_images(sources: list[Path], out: Path) -> list[Path]:
@@ -106,6 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
                     path,
                     params,
                     channel=options.channel,
+                    page=options.page,
+                    projection=options.projection,
                     accurate=options.accurate,
                     magnification=options.magnification,
                 ):

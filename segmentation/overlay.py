@@ -1,6 +1,5 @@
 """Pictures of results: outlines or fills, in colours that stay with a nucleus's number."""
 
-import colorsys
 from typing import Literal
 
 import numpy as np
@@ -10,15 +9,16 @@ from scipy import ndimage
 from segmentation.image_io import MicroscopyImage
 from segmentation.preprocessing import Preprocessing
 
-_GOLDEN_RATIO = 0.618033988749895  # successive numbers land far apart on the colour circle
+# Colours that people with any colour vision tell apart (Okabe and Ito, Color Universal Design, 2008), in an order in
+# which successive numbers, mostly neighbours, differ in brightness too. Black is left out, and the blue is lightened:
+# both vanish on a dark ground.
+_SAFE = ((230, 159, 0), (86, 180, 233), (240, 228, 66), (0, 158, 115), (204, 121, 167), (213, 94, 0), (64, 144, 208))
+_SHADES = (1.0, 0.86, 1.12)
 
 
-def _palette(size: int = 256) -> NDArray[np.uint8]:
-    hues = (np.arange(size) * _GOLDEN_RATIO) % 1
-    # Three brightnesses keep neighbours apart where their hues come close.
-    values = [1.0, 0.9, 0.8]
-    colours = [colorsys.hsv_to_rgb(hue, 0.75, values[index % 3]) for index, hue in enumerate(hues)]
-    return np.round(np.array(colours) * 255).astype(np.uint8)
+def _palette() -> NDArray[np.uint8]:
+    colours = np.array([[np.array(colour) * shade for colour in _SAFE] for shade in _SHADES])
+    return np.rint(colours.reshape(-1, 3).clip(0, 255)).astype(np.uint8)
 
 
 PALETTE = _palette()

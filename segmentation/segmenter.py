@@ -16,6 +16,7 @@ from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage, read_image, read_images
 from segmentation.instance_maps import DecodeParams, MapName, decode
 from segmentation.networks import channels_last
+from segmentation.projection import Projection
 from segmentation.tiling import Tile, predict_tiled
 
 TILE, OVERLAP = 1024, 128  # multiples of the network's stride, so that tiles share its pooling grid
@@ -87,7 +88,7 @@ class Segmenter:
         image: Source,
         params: DecodeParams | None = None,
         *,
-        channel: int | None = None,
+        channel: int | str | None = None,
         accurate: bool = False,
         magnification: float | None = None,
         progress: Progress | None = None,
@@ -97,7 +98,7 @@ class Segmenter:
         Args:
             image: a path, a file's bytes, an array ``(H, W)`` or ``(H, W, C)``, or a Pillow picture.
             params: decode parameters; the bundle's own by default.
-            channel: segment this channel alone, counted from 0.
+            channel: segment this channel alone: its number, counted from 0, or its name in the file.
             accurate: average the network's answers to the picture turned and mirrored in all eight ways; takes eight
                 times as long.
             magnification: of the picture before the network, the bundle's own by default. Half of that suits nuclei of
@@ -120,12 +121,14 @@ class Segmenter:
         source: Source,
         params: DecodeParams | None = None,
         *,
-        channel: int | None = None,
+        channel: int | str | None = None,
+        page: int | None = None,
+        projection: Projection | None = None,
         accurate: bool = False,
         magnification: float | None = None,
     ) -> Iterator[Segmentation]:
-        """Segment every page of a file, one at a time."""
-        for image in read_images(source, channel=channel):
+        """Segment every page of a file, one at a time; see :func:`segmentation.read_images` for the choices."""
+        for image in read_images(source, channel=channel, page=page, projection=projection):
             yield self(image, params, accurate=accurate, magnification=magnification)
 
     def predict_maps(

@@ -1,71 +1,174 @@
 """TIFF pages to ``(H, W, C)`` arrays through tifffile, with the photometric interpretations it leaves to its caller."""
 
-import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from math import prod
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from segmentation.errors import ImageReadError
-from segmentation.limits import check_size
+from segmentation.layout import PLANE_AXES, Layout, ReadPlane
+from segmentation.limits import check_block, check_planes, check_size
+from segmentation.tiff_metadata import check_metadata, read_metadata
 
-TiffPage = tuple[NDArray, bool, tuple[str, ...], int]
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def iter_tiff_pages(data: bytes, label: str) -> Iterator[TiffPage]:
-    """Yield (pixels ``(H, W, C)``, last channel is alpha, notes, number of pages) for each plane of the first series.
+@contextmanager
+def open_tiff(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]]:
+    """The layout of the file's first series, by its header, and the function that reads its planes.
 
     Every axis other than height, width, samples and channels counts pages, in the order in which they are stored.
+
+    Args:
+        file: open for reading. tifffile looks for a set's other files beside one that has a ``fileno``.
+        label: what messages call it.
 
     Raises:
         ImageReadError: no pictures inside, or a plane over the limit.
     """
-    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+    with tifffile.TiffFile(file) as tiff:
+        check_metadata(tiff, label)
         if not tiff.series or not tiff.series[0].shape:
             raise ImageReadError(f"{label}: the TIFF file holds no picture; export it again.")
         series = tiff.series[0]
-        axes, shape, notes = series.axes, series.shape, []
-        if len(tiff.series) > 1:
-            notes.append(f"The file holds {len(tiff.series)} separate pictures; the first is used.")
-        if "Y" not in axes or "X" not in axes:
-            raise ImageReadError(f"{label}: its axes {axes} name no height and width; export it as a plain picture.")
-        sizes = dict(zip(axes, shape, strict=True))
-        check_size(sizes["Y"], sizes["X"], label)
-        channel_axes = [axis for axis in axes if axis in "CS"]
-        if prod(sizes[axis] for axis in channel_axes) == 3 and "C" in channel_axes and sizes["C"] == 3:
-            notes.append("Its 3 channels are read as red, green and blue.")
-        loops = [index for index, axis in enumerate(axes) if axis not in "YXCS"]  # numbers: a letter may occur twice
-        count = prod(shape[index] for index in loops)
-        page = tiff.pages[0] if series.keyframe is None else series.keyframe
-        order = "".join(axis for axis in axes if axis in "YXCS")
-        target = [order.index(axis) for axis in ("Y", "X", *channel_axes)]
-        for stored in _iter_planes(series, loops, page.shape):
-            plane = np.transpose(stored, target)
-            pixels, has_alpha = _interpret(plane.reshape(*plane.shape[:2], -1), page)
-            yield pixels, has_alpha, tuple(notes), count
+        if "Y" not in series.axes or "X" not in series.axes:
+            raise ImageReadError(
+                f"{label}: its axes {series.axes} name no height and width; export it as a plain picture."
+            )
+        stack = _Stack(tiff, series, label)
+        yield stack.layout(), stack.read
 
 
-def _iter_planes(series: tifffile.TiffPageSeries, loops: list[int], page_shape: tuple[int, ...]) -> Iterator[NDArray]:
-    """Each plane with its axes as stored; pages are read when due, so that a long stack is never held whole."""
-    shape, frames = series.shape, series.shape[: -len(page_shape)]
-    count = prod(shape[index] for index in loops)
-    kept = [size for index, size in enumerate(shape) if index not in loops]
-    alone = shape[len(frames) :] == page_shape and all(index < len(frames) for index in loops)
-    if alone and len(series.pages) == prod(frames) and all(page is not None for page in series.pages):
-        numbers = np.moveaxis(np.arange(prod(frames)).reshape(frames), loops, range(len(loops)))
-        for row in numbers.reshape(count, -1):
-            yield np.stack([series.pages[int(number)].asarray() for number in row]).reshape(kept)  # type: ignore[union-attr]
-    else:
-        yield from np.moveaxis(series.asarray().reshape(shape), loops, range(len(loops))).reshape(count, *kept)
+class _Parts(NamedTuple):
+    """Sizes of the leading axes along which parts can be read alone, and what reads one by its number."""
+
+    sizes: tuple[int, ...]
+    read: Callable[[int], NDArray]
+
+
+class _Stack:
+    """The planes of one series. Each is read when due, so that a long stack is never held whole where that can be."""
+
+    def __init__(self, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, label: str) -> None:
+        self.tiff, self.series, self.page, self.label = tiff, series, series.keyframe, label
+        axes, shape = series.axes, series.shape
+        self.loops = [index for index, axis in enumerate(axes) if axis not in PLANE_AXES]  # a letter may occur twice
+        self.kept = [index for index in range(len(axes)) if index not in self.loops]
+        self.count = prod(shape[index] for index in self.loops)
+        self.parts = self._parts()
+        if self.parts is not None:
+            check_planes(prod(self.parts.sizes), label)
+            numbers = np.arange(prod(self.parts.sizes)).reshape(self.parts.sizes)
+            numbers = np.moveaxis(numbers, self.loops, range(len(self.loops)))
+            self.numbers = numbers.reshape(self.count, -1)  # of the parts of each plane
+        channel_axes = [index for index in self.kept if axes[index] in "CS"]
+        self.target = [self.kept.index(index) for index in (axes.index("Y"), axes.index("X"), *channel_axes)]
+        whole_colours = (tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.SEPARATED)
+        self.separate = (
+            [axes[index] for index in channel_axes] == ["C"]
+            and self.parts is not None
+            and channel_axes[0] < len(self.parts.sizes)
+            and int(self.page.photometric) not in whole_colours
+        )
+
+    def layout(self) -> Layout:
+        """What the header says."""
+        axes, shape, page = self.series.axes, self.series.shape, self.page
+        sizes = {axes[index]: shape[index] for index in self.kept}
+        samples = sizes.get("C", 1) * sizes.get("S", 1)
+        check_size(sizes["Y"], sizes["X"], self.label, 1 if self.separate else samples)
+        probe, has_alpha = _interpret(np.zeros((1, 1, samples), self.series.dtype), page)
+        channels, stored = probe.shape[2] - has_alpha, probe.dtype.itemsize * 8
+        metadata = read_metadata(self.tiff, page, sizes)
+        palette = channels != samples and int(page.photometric) == tifffile.PHOTOMETRIC.PALETTE
+        bits = stored if palette else metadata.bits or page.bitspersample
+        remarks = ["Its colours are looked up in a palette."] if palette else []
+        if len(self.series.levels) > 1:
+            remarks.append(f"It is a pyramid of {len(self.series.levels)} sizes; the full one is read.")
+        if metadata.pixel_size.remark:
+            remarks.append(metadata.pixel_size.remark)
+        absent, notes = self._absent(), []
+        if len(self.tiff.series) > 1:
+            notes.append(f"The file holds {len(self.tiff.series)} separate pictures; the first is used.")
+        if absent:
+            notes.append(f"{len(absent):,} of its {self.count:,} pages are not in this file and are left out.")
+        return Layout(
+            format=metadata.format,
+            axes=axes,
+            sizes=tuple(shape),
+            channels=channels,
+            dtype=probe.dtype,
+            bits=bits if 0 < bits <= stored else stored,
+            channel_names=metadata.channel_names if len(metadata.channel_names) == channels else (),
+            pixel_size=metadata.pixel_size.size,
+            notes=tuple(notes),
+            remarks=tuple(remarks),
+            separate=self.separate,
+            absent=absent,
+        )
+
+    def read(self, index: int, channel: int | None) -> tuple[NDArray, bool]:
+        """A plane ``(H, W, C)``, and whether its last channel is alpha; one channel of it if they are ``separate``."""
+        shape = [self.series.shape[axis] for axis in self.kept]
+        if self.parts is None:
+            stored = self._whole[index]
+        else:
+            numbers = self.numbers[index]
+            if channel is not None and self.separate:
+                numbers, shape[self.target[2]] = numbers[[channel]], 1
+            stored = np.stack([self.parts.read(int(number)) for number in numbers]).reshape(shape)
+        plane = np.transpose(stored, self.target)
+        return _interpret(plane.reshape(*plane.shape[:2], -1), self.page)
+
+    def _parts(self) -> "_Parts | None":
+        """How to read parts that lie within one plane; None where the stack can only be decoded as a whole."""
+        series, shape, page = self.series, self.series.shape, self.page
+        first = len(shape) - len(page.shape)
+        inside = shape[max(first, 0) :] == page.shape and all(index < first for index in self.loops)
+        if inside and len(series) == prod(shape[:first]):
+            return _Parts(shape[:first], lambda number: series[number].asarray())  # type: ignore[union-attr]
+        # Without compression, one page that stands for a whole stack, as ImageJ writes beyond 4 GB, is cut as well.
+        first = min(index for index, axis in enumerate(series.axes) if axis in "YXS")
+        offset = series.dataoffset
+        if offset is None or series.transform is not None or any(index > first for index in self.loops):
+            return None
+        size, dtype, file = prod(shape[first:]), np.dtype(self.tiff.byteorder + series.dtype.char), self.tiff.filehandle
+        return _Parts(
+            shape[:first], lambda number: file.read_array(dtype, size, offset + number * size * dtype.itemsize)
+        )
+
+    @cached_property
+    def _whole(self) -> NDArray:
+        check_block(self.series.nbytes, self.label)
+        kept = [self.series.shape[index] for index in self.kept]
+        stored = self.series.asarray().reshape(self.series.shape)
+        return np.moveaxis(stored, self.loops, range(len(self.loops))).reshape(self.count, *kept)
+
+    def _absent(self) -> frozenset[int]:
+        """Planes that the metadata of a set speak of and this file does not hold; tifffile would make them zeros."""
+        if self.series.kind not in ("ome", "mmstack") or self.parts is None:
+            return frozenset()
+        missing = [page is None or tuple(page.databytecounts) == (0,) for page in self.series]
+        absent = frozenset(np.flatnonzero(np.asarray(missing)[self.numbers].any(axis=1)).tolist())
+        if len(absent) == self.count:
+            raise ImageReadError(
+                f"{self.label}: the file is one of a set and no page of it is whole; open the set in ImageJ and save "
+                "it as one file."
+            )
+        return absent
 
 
 def _interpret(pixels: NDArray, page: tifffile.TiffPage) -> tuple[NDArray, bool]:
     """Apply what the photometric tag says: palettes to RGB, white-is-zero inverted, CMYK to RGB; find the alpha."""
     photometric, samples = int(page.photometric), pixels.shape[2]
     if photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and samples == 1:
-        return np.moveaxis(page.colormap[:, pixels[..., 0]], 0, -1), False
+        numbers = pixels[..., 0].astype(np.uint8) if pixels.dtype == bool else pixels[..., 0]
+        return np.moveaxis(page.colormap[:, numbers], 0, -1), False
     if photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind in "bu":
         return (~pixels if pixels.dtype == bool else np.iinfo(pixels.dtype).max - pixels), False
     if photometric == tifffile.PHOTOMETRIC.SEPARATED and samples == 4 and pixels.dtype.kind == "u":

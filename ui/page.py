@@ -5,18 +5,31 @@ from pathlib import Path
 import gradio as gr
 
 from segmentation.segmenter import Segmenter
+from ui.api import build_api
+from ui.help_tab import build_help_tab
+from ui.score_tab import build_score_tab
 from ui.segment_tab import build_segment_tab
+from ui.store import Store
 
 FOOTNOTE = "For research, not for diagnosis. Pictures never leave the computer that serves this page."
 
 
 def build_page(segmenter: Segmenter, model_name: str) -> gr.Blocks:
     """The page for one model; nothing on it is fetched from another host."""
+    store, name = Store(), Path(model_name).name
     with gr.Blocks(title="Nucleoscope", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(
-            "# Nucleoscope\nFinds every nucleus in microscopy pictures: drop them, look, adjust, take the labels home.",
+            "# Nucleoscope\nFinds every nucleus in microscopy pictures: drop them, look, adjust, correct, measure, "
+            "take the results home.",
             elem_id="title",
         )
-        build_segment_tab(segmenter)
-        gr.Markdown(f"{FOOTNOTE} Model: {Path(model_name).name} {segmenter.bundle.revision}.", elem_id="footnote")
+        with gr.Tabs():
+            with gr.Tab("Segment", id="segment"):
+                visit, picker = build_segment_tab(segmenter, model_name, store, page)
+            with gr.Tab("Compare with the truth", id="score"):
+                build_score_tab(store, visit, picker)
+            with gr.Tab("Help", id="help"):
+                build_help_tab()
+        build_api(segmenter, name)
+        gr.Markdown(f"{FOOTNOTE} Model: {name} {segmenter.bundle.revision}.", elem_id="footnote")
     return page

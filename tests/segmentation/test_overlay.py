@@ -44,16 +44,25 @@ def test_no_labels_no_outlines() -> None:
 
 
 def test_colours_stay_with_their_numbers() -> None:
-    labels = np.array([[0, 1, 2], [256, 257, 70_000]], np.uint32)
+    size = len(PALETTE)
+    labels = np.array([[0, 1, 2], [size, size + 1, 70_000]], np.uint32)
     colours = label_colours(labels)
     assert colours.dtype == np.uint8
     assert not colours[0, 0].any()
     np.testing.assert_array_equal(colours[0, 1], colours[1, 1])
     np.testing.assert_array_equal(colours[1, 0], PALETTE[0])
-    np.testing.assert_array_equal(label_colours(labels[1:, 2:])[0, 0], PALETTE[70_000 % 256])
-    assert len(np.unique(PALETTE, axis=0)) > 200
+    np.testing.assert_array_equal(label_colours(labels[1:, 2:])[0, 0], PALETTE[70_000 % size])
+    assert len(np.unique(PALETTE, axis=0)) == size > 20
     steps = np.abs(np.diff(PALETTE.astype(int), axis=0)).max(axis=1)
     assert steps.min() > 60  # neighbours in number look apart
+
+
+def test_colours_stay_apart_without_red_green_vision() -> None:
+    """As people with deuteranopia see them (Machado et al. 2009, table 1, severity 1)."""
+    seen = np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]])
+    linear = (PALETTE / 255.0) ** 2.2
+    steps = np.abs(np.diff(((linear @ seen.T).clip(0, 1)) ** (1 / 2.2), axis=0)).max(axis=1)
+    assert steps.min() > 0.1
 
 
 @pytest.mark.parametrize("style", ["outline", "fill"])

@@ -191,6 +191,7 @@ def test_pages_are_read_one_at_a_time(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "depth.tif"
     path.write_bytes(tiff(values, photometric="minisblack"))
     monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", lambda *_: pytest.fail("the whole stack was read"))
+    monkeypatch.setattr(Path, "read_bytes", lambda *_: pytest.fail("the whole file was read"))
     for index, image in enumerate(read_images(path)):
         assert image.name == f"depth_page{index + 1}"
         np.testing.assert_array_equal(image.pixels[..., 0], values[index])

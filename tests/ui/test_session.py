@@ -7,9 +7,13 @@ import tifffile
 from PIL import Image
 
 from segmentation import DecodeParams, Segmenter
+from segmentation.corrections import Correction
+from segmentation.pixel_size import PixelSize
 from segmentation.segmenter import Segmentation
 from tests.conftest import squares
-from ui.session import MAX_DISPLAY, Session, redecode, render, save_labels, segment_files
+from ui.actions import Actions
+from ui.session import Found, Reading, Session, overview, page_table, segment_files, summary_html
+from ui.store import Store, VisitError
 
 
 @pytest.fixture
@@ -18,66 +22,139 @@ def segmenter(bundle_folder: Path) -> Segmenter:
 
 
 @pytest.fixture
-def session(segmenter: Segmenter, tmp_path: Path) -> Session:
-    """Three pictures: two of one name from different folders, and a stack of two pages."""
-    paths = [tmp_path / "a" / "cells.png", tmp_path / "b" / "cells.png", tmp_path / "stack.tif"]
-    for path in paths[:2]:
+def paths(tmp_path: Path) -> list[tuple[str, Path]]:
+    """Two pictures of one name from different folders, and a stack of two pages."""
+    files = [tmp_path / "a" / "cells.png", tmp_path / "b" / "cells.png", tmp_path / "stack.tif"]
+    for path in files[:2]:
         path.parent.mkdir()
         Image.fromarray(squares()).save(path)
-    tifffile.imwrite(paths[2], np.stack([squares(), squares()]), photometric="minisblack")
-    return segment_files(segmenter, paths, segmenter.bundle.decode, lambda done, text: None)
+    tifffile.imwrite(files[2], np.stack([squares(), squares()]), photometric="minisblack")
+    return [(path.name, path) for path in files]
+
+
+@pytest.fixture
+def session(segmenter: Segmenter, paths: list[tuple[str, Path]]) -> Session:
+    session = Session()
+    assert len(list(segment_files(session, segmenter, paths, segmenter.bundle.decode, lambda done, text: None))) == 3
+    return session
 
 
 def test_equal_names_are_told_apart(session: Session) -> None:
     assert session.names() == ["cells", "cells_2", "stack_page1", "stack_page2"]
-    assert [row[:2] for row in session.table()] == [[name, 6] for name in session.names()]
+    assert [row[:2] for row in overview(session)] == [[name, 6] for name in session.names()]
+    assert session.of("stack_page2") is session.found[3]
+    assert session.of("unknown") is session.found[0]
+    assert Session().of("cells") is None
 
 
-def test_progress_climbs_to_the_end(segmenter: Segmenter, tmp_path: Path) -> None:
-    Image.fromarray(squares()).save(tmp_path / "a.png")
-    Image.fromarray(squares()).save(tmp_path / "b.png")
+def test_progress_climbs_to_the_end(segmenter: Segmenter, paths: list[tuple[str, Path]]) -> None:
     steps: list[float] = []
-    paths = [tmp_path / "a.png", tmp_path / "b.png"]
-    segment_files(segmenter, paths, segmenter.bundle.decode, lambda done, text: steps.append(done))
+    texts: set[str] = set()
+
+    def note(done: float, text: str) -> None:
+        steps.append(done)
+        texts.add(text)
+
+    list(segment_files(Session(), segmenter, paths, segmenter.bundle.decode, note))
     assert steps == sorted(steps)
     assert steps[-1] == pytest.approx(1.0)
+    assert "Segmenting stack.tif (3 of 3)" in texts
 
 
-def test_redecode_does_not_run_the_network(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_file_is_named_and_the_others_go_on(
+    segmenter: Segmenter, paths: list[tuple[str, Path]], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.png").write_text("no picture")
+    session = Session()
+    files = [("bad.png", tmp_path / "bad.png"), ("gone.png", tmp_path / "gone.png"), *paths[:1]]
+    list(segment_files(session, segmenter, files, segmenter.bundle.decode, lambda done, text: None))
+    assert session.names() == ["cells"]
+    assert [name for name, _ in session.failures] == ["bad.png", "gone.png"]
+    assert [row[1] for row in overview(session)] == [6, "failed", "failed"]
+
+
+def test_other_parameters_do_not_run_the_network(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Segmenter, "predict_maps", lambda *_: pytest.fail("the network ran"))
-    fresh = redecode(session, DecodeParams(min_area=1000))
-    assert [result.count for result in fresh.results] == [0, 0, 0, 0]
-    assert [result.count for result in session.results] == [6, 6, 6, 6]  # the old one is still whole
-    assert fresh.results[0].seconds == session.results[0].seconds
+    found = session.found[0]
+    seconds = found.result.seconds
+    found.decode(DecodeParams(min_area=1000))
+    assert found.count == 0
+    assert found.result.seconds == seconds
+    assert "0 nuclei" in summary_html(found, page_table(found))
 
 
-def test_labels_are_saved_and_forgotten_with_the_session(session: Session) -> None:
-    paths = [Path(path) for path in save_labels(session)]
-    for path, result in zip(paths, session.results, strict=True):
-        np.testing.assert_array_equal(tifffile.imread(path), result.labels)
-    again = redecode(session, DecodeParams(min_area=1000))
-    assert [Path(path) for path in save_labels(again)] == paths  # overwritten, not heaped up
-    folder = paths[0].parent
-    session.folder = again.folder = None
+def test_pixel_size_is_changed_and_brought_back(session: Session) -> None:
+    found = session.found[0]
+    pixels = page_table(found)["area_px"].to_numpy()
+    found.resize(PixelSize(0.5, 0.5))
+    np.testing.assert_allclose(page_table(found)["area_um2"], pixels / 4)
+    assert "median area 25 µm²" in summary_html(found, page_table(found))
+    found.resize(None)
+    assert "area_px" in page_table(found)
+
+
+def test_a_given_pixel_size_is_that_of_every_picture(segmenter: Segmenter, paths: list[tuple[str, Path]]) -> None:
+    session = Session(reading=Reading(pixel_size=0.25))
+    list(segment_files(session, segmenter, paths, segmenter.bundle.decode, lambda done, text: None))
+    assert {found.result.image.pixel_size for found in session.found} == {PixelSize(0.25, 0.25)}
+
+
+def test_final_labels_have_no_gaps(session: Session) -> None:
+    found = session.found[0]
+    found.history = found.history.done(Correction("delete", (2,)))
+    final: Segmentation = found.final()
+    assert found.count == 5
+    assert set(np.unique(final.labels)) == set(range(6))
+    assert 2 not in found.labels
+
+
+def test_names_are_escaped(session: Session) -> None:
+    found: Found = session.found[0]
+    object.__setattr__(found.result.image, "name", "<script>")
+    assert "<script>" not in summary_html(found, page_table(found))
+
+
+def test_store_keeps_visitors_apart_and_forgets_the_oldest() -> None:
+    store = Store(kept_bytes=100)
+    keys = []
+    for _ in range(3):
+        key, session = store.open()
+        keys.append(key)
+        session.__class__ = type("Heavy", (Session,), {"nbytes": property(lambda self: 60)})
+    assert len(set(keys)) == 3
+    assert min(map(len, keys)) >= 32
+    latest, _ = store.open()
+    assert [store.find(key) is not None for key in (*keys, latest)] == [False, False, True, True]
+    with pytest.raises(VisitError, match="no longer kept: drop them again"):
+        store.get(keys[0])
+
+
+def test_store_forgets_what_is_long_unused_and_what_is_replaced() -> None:
+    store = Store(kept_seconds=-1)
+    key, _ = store.open()
+    assert store.find(key) is None
+    store = Store()
+    first, session = store.open()
+    assert store.get(first) is session
+    second, _ = store.open(replaces=first)
+    assert store.find(first) is None
+    assert len(store) == 1
+    assert store.find("") is store.find(None) is None
+    assert store.find(second) is not None
+
+
+def test_downloads_go_with_the_session(session: Session) -> None:
+    folder = session.place()
+    assert folder.is_dir()
+    assert session.place() == folder
+    session.folder = None
     gc.collect()
     assert not folder.exists()
 
 
-def test_pictures_for_the_page_are_small_and_show_every_nucleus(segmenter: Segmenter) -> None:
-    pixels = np.full((1800, 3300), 10, np.uint8)
-    pixels[100:160, 3000:3060] = 220
-    result: Segmentation = segmenter(pixels)
-    display, overlay = render(result, style="Outline", opacity=1.0)
-    assert max(display.shape) == MAX_DISPLAY
-    changed = np.argwhere((display != overlay).any(axis=2)) * 3300 / MAX_DISPLAY
-    assert np.abs(changed.mean(axis=0) - (130, 3030)).max() < 4
-
-
-def test_fill_and_opacity(session: Session) -> None:
-    display, filled = render(session.results[0], style="Fill", opacity=1.0)
-    _, outlined = render(session.results[0], style="Outline", opacity=1.0)
-    _, faint = render(session.results[0], style="Fill", opacity=0.1)
-    inside = (12, 12)
-    assert (filled[inside] != display[inside]).any()
-    assert (outlined[inside] == display[inside]).all()
-    assert np.abs(faint.astype(int) - display).max() < np.abs(filled.astype(int) - display).max()
+def test_actions_on_a_forgotten_visit_leave_the_page_alone(segmenter: Segmenter) -> None:
+    actions = Actions(segmenter, Store())
+    knobs = (0.5, 0.0, 12, 0, False)
+    assert all(isinstance(value, dict) for value in actions.adjust("gone", None, *knobs))
+    (values,) = actions.rerun("gone", "As it is", "Each plane by itself", 0, False, 1.0, *knobs)
+    assert len(values) == 8

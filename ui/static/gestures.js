@@ -40,6 +40,25 @@ function correct(kind, detail) {
 }
 const ownPixels = (points) => points.map(([x, y]) => [y * S.factor, x * S.factor]);
 
+// The nucleus that the line crosses longest is the one to split.
+function crossed(points) {
+  const times = new Map();
+  for (let i = 1; i < points.length; i++) {
+    const [[x, y], [toX, toY]] = [points[i - 1], points[i]], steps = Math.ceil(Math.hypot(toX - x, toY - y)) || 1;
+    for (let step = 0; step < steps; step++) {
+      const label = labelAt(x + ((toX - x) * step) / steps, y + ((toY - y) * step) / steps);
+      if (label) times.set(label, (times.get(label) || 0) + 1);
+    }
+  }
+  return [...times].sort((a, b) => b[1] - a[1])[0]?.[0];
+}
+
+function finishDraft() {
+  const label = S.tool === "split" ? crossed(S.draft) : undefined;
+  if (S.tool === "split" && !label) hint("The line crosses no nucleus: draw right through a clump.");
+  else correct(S.tool, { labels: label ? [label] : [], points: ownPixels(S.draft) });
+}
+
 function use(label, event) {
   if (S.tool === "delete" && label) correct("delete", { labels: [label] });
   else if (S.tool === "merge" && label) {
@@ -95,7 +114,7 @@ function release(event) {
   const { what, moved } = drag;
   drag = null;
   if (event.type === "pointercancel") S.draft = [];
-  else if (what === "pencil" && S.draft.length > 2) correct(S.tool, { points: ownPixels(S.draft) });
+  else if (what === "pencil" && S.draft.length > 2) finishDraft();
   else if (!moved) use(labelAt(...inPicture(event)), event);
   S.draft = [];
   refresh();

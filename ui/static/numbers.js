@@ -93,7 +93,7 @@ function showCard() {
   const card = find(".nb-card"), label = S.hover || (S.selected.size === 1 ? [...S.selected][0] : 0), row = S.rowOf.get(label);
   card.hidden = row === undefined;
   if (card.hidden) return;
-  const names = T.names.filter((name) => name !== "label" && !/^(left|top|width|height|min_|max_)/.test(name)).slice(0, 10);
+  const names = T.names.filter((name) => name !== "label" && !/^(bbox_|min_|max_|centroid_)/.test(name)).slice(0, 10);
   const title = Object.assign(document.createElement("strong"), { textContent: `Nucleus ${label}` });
   card.replaceChildren(title, ...names.flatMap((name) => [
     Object.assign(document.createElement("span"), { textContent: titled(name) }),
@@ -126,7 +126,7 @@ function showHistogram() {
 const bounds = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
 
 function showNumbers() {
-  const before = find(".nb-column").value, skipped = /^(label|left|top|width|height|touches_border|centroid)/;
+  const before = find(".nb-column").value, skipped = /^(label|bbox_|touches_border|centroid_)/;
   find(".nb-numbers").hidden = !S.columns;
   showColumns();
   const names = T.names.filter((name) => !skipped.test(name));

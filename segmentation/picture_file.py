@@ -1,0 +1,103 @@
+"""A path, the bytes of a file or a Pillow picture, opened: what its header says, and what reads its planes."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from segmentation.errors import ImageReadError, NucleoscopeError
+from segmentation.layout import Layout, ReadPlane
+from segmentation.pillow_io import MAGIC as PILLOW_MAGIC
+from segmentation.pillow_io import open_picture_object, open_pillow
+from segmentation.tiff_io import MAGIC as TIFF_MAGIC
+from segmentation.tiff_io import open_tiff
+
+FORMATS = "PNG, JPEG, TIFF, BMP or GIF"
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf", ".bmp", ".gif"})
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """An open picture.
+
+    Attributes:
+        label: what messages call it: the file's name.
+        stem: what its pictures are called.
+        layout: what its header says.
+        read: gives a plane by its number; see :data:`segmentation.layout.ReadPlane`.
+    """
+
+    label: str
+    stem: str
+    layout: Layout
+    read: ReadPlane
+
+
+@contextmanager
+def open_picture(source: str | Path | bytes | Image.Image) -> Iterator[PictureFile]:
+    """Open a picture for reading; whatever its decoder raises meanwhile becomes one sentence.
+
+    Raises:
+        ImageReadError: not a picture, damaged, or over the limits.
+        ImageShapeError: the picture has no pixels.
+    """
+    if isinstance(source, Image.Image):
+        with _one_sentence("picture"):
+            yield PictureFile("picture", "picture", *open_picture_object(source, "picture"))
+        return
+    file, label = _open(source)
+    with file:
+        header = file.read(8)
+        file.seek(0)
+        if not header:
+            raise ImageReadError(f"{label}: the file is empty (0 bytes); copy or export it again from its source.")
+        if not header.startswith((*PILLOW_MAGIC, *TIFF_MAGIC)):
+            raise ImageReadError(f"{label}: not a picture in a format read here; give a {FORMATS} file.")
+        opened = open_tiff if header.startswith(TIFF_MAGIC) else open_pillow
+        with _one_sentence(label), opened(file, label) as (layout, read):
+            yield PictureFile(label, Path(label).stem, layout, read)
+
+
+class _Sealed(io.BufferedReader):
+    """A file without a number.
+
+    tifffile opens whatever other files OME-XML names, wherever they are, if it can tell that it reads from a disk. Who
+    sends a picture to a server must not choose what the server reads.
+    """
+
+    def fileno(self) -> int:
+        raise OSError("a sealed file has no number")
+
+
+def _open(source: str | Path | bytes) -> tuple[BinaryIO, str]:
+    if isinstance(source, bytes):
+        return io.BytesIO(source), "picture"
+    if not isinstance(source, str | Path):
+        raise ImageReadError(f"A {type(source).__name__} is no picture: give a path, bytes, an array or a PIL image.")
+    path = Path(source)
+    try:
+        return _Sealed(io.FileIO(path)), path.name
+    except OSError as error:
+        raise ImageReadError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from error
+
+
+@contextmanager
+def _one_sentence(label: str) -> Iterator[None]:
+    try:
+        yield
+    except NucleoscopeError:
+        raise
+    except MemoryError as error:
+        raise ImageReadError(
+            f"{label}: too large for this computer's memory; crop it or export fewer pixels."
+        ) from error
+    except Exception as error:  # decoders raise anything on a damaged file
+        unknown = isinstance(error, UnidentifiedImageError)  # its own words hold a memory address
+        reason = "its header makes no sense" if unknown else " ".join(str(error).split())[:200] or type(error).__name__
+        raise ImageReadError(
+            f"{label}: the file is damaged or cut short ({reason}). Copy or export it again from its source."
+        ) from error

@@ -1,0 +1,153 @@
+"""PNG, JPEG, BMP and GIF files, and Pillow's own pictures, to ``(H, W, C)`` arrays."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageMode
+
+from segmentation.errors import ImageShapeError
+from segmentation.layout import Layout, ReadPlane
+from segmentation.limits import check_planes, check_size
+from segmentation.physical_size import Stated, from_resolution
+
+MAGIC = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP"}
+_BITS = {"1": 1, "I": 32, "F": 32, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16}  # of Pillow's modes; the rest: 8
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}  # by colour type (PNG specification, table 11.1), without alpha
+
+Image.MAX_IMAGE_PIXELS = None  # our own limit, with our own words, replaces Pillow's
+
+
+@contextmanager
+def open_pillow(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]]:
+    """The layout of a PNG, JPEG, BMP or GIF file, by its header, and the function that reads its frames.
+
+    Raises:
+        ImageShapeError: the picture has no pixels.
+        ImageReadError: it is over the limits.
+    """
+    header = file.read(32)
+    file.seek(0)
+    kind = next(kind for magic, kind in MAGIC.items() if header.startswith(magic))
+    if kind == "PNG" and 0 in (size := struct.unpack(">II", header[16:24])):
+        raise ImageShapeError(f"{label}: the picture is {size[0]} x {size[1]} and has no pixels; export it again.")
+    bits = _png_bits(file) if kind == "PNG" and header[25] != 3 else None  # a palette's colours have 8
+    file.seek(0)
+    with Image.open(file, formats=[kind]) as picture:
+        check_size(picture.height, picture.width, label)
+        count = 1 if kind == "JPEG" else getattr(picture, "n_frames", 1)  # phones hide a preview behind a JPEG
+        check_planes(count, label)
+        if kind == "PNG" and header[24] == 16:  # Pillow would cut 16-bit colour to 8 bits
+            yield _deep_png(file, picture, header[25], bits, count)
+            return
+        # Pillow reads the first frame of a grey film as grey and the others as colours.
+        mode = "RGB" if kind == "GIF" and count > 1 else None
+
+        def read(index: int, channel: int | None) -> tuple[NDArray, bool]:
+            picture.seek(index)
+            return pillow_pixels(picture, mode)
+
+        yield _layout(picture, mode or _plain_mode(picture), kind, count, bits), read
+
+
+def open_picture_object(picture: Image.Image, label: str) -> tuple[Layout, ReadPlane]:
+    """The layout of a Pillow picture, and the function that gives its pixels.
+
+    Raises:
+        ImageReadError: it is over the limits.
+    """
+    check_size(picture.height, picture.width, label)
+    layout = _layout(picture, _plain_mode(picture), "Pillow picture", 1)
+    return layout, lambda index, channel: pillow_pixels(picture)
+
+
+def pillow_pixels(picture: Image.Image, mode: str | None = None) -> tuple[NDArray, bool]:
+    """``(H, W, C)`` pixels of any Pillow mode, and whether the last channel is alpha.
+
+    Args:
+        picture: the picture, at the frame that is wanted.
+        mode: "RGB" makes colours of grey pictures too.
+    """
+    plain = _plain_mode(picture)
+    if mode == "RGB":
+        plain = "RGBA" if plain in ("LA", "RGBA") else "RGB"
+    pixels: NDArray[Any] = np.asarray(picture.convert(plain) if plain != picture.mode else picture)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    return pixels, plain in ("LA", "RGBA")
+
+
+def _plain_mode(picture: Image.Image) -> str:
+    """The mode that the picture is read in: palettes looked up, colour spaces made RGB, alpha where there is any."""
+    mode = picture.mode
+    if mode in ("P", "PA"):
+        return "RGBA" if mode == "PA" or "transparency" in picture.info else "RGB"
+    if mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
+        return "RGB"
+    if mode == "1":
+        return "L"
+    if "transparency" in picture.info and mode in ("L", "RGB"):
+        return "LA" if mode == "L" else "RGBA"
+    return mode
+
+
+def _layout(picture: Image.Image, mode: str, kind: str, count: int, bits: int | None = None) -> Layout:
+    described = ImageMode.getmode(mode)
+    channels = sum(band not in "Aa" for band in described.bands)
+    film, samples = ("I", (count,)) if count > 1 else ("", ()), ("S", (channels,)) if channels > 1 else ("", ())
+    stated = _pixel_size(picture)
+    remarks = ["Its colours are looked up in a palette."] if picture.mode in ("P", "PA") else []
+    return Layout(
+        format=kind,
+        axes=film[0] + "YX" + samples[0],
+        sizes=(*film[1], picture.height, picture.width, *samples[1]),
+        channels=channels,
+        dtype=np.dtype(described.typestr),
+        bits=bits or _BITS.get(picture.mode, 8),
+        pixel_size=stated.size,
+        remarks=(*remarks, *([stated.remark] if stated.remark else [])),
+    )
+
+
+def _pixel_size(picture: Image.Image) -> Stated:
+    dpi = picture.info.get("dpi")  # PNG's pHYs, JPEG's and BMP's density, all turned to dots an inch by Pillow
+    if not isinstance(dpi, tuple) or len(dpi) != 2:
+        return Stated()
+    return from_resolution(float(dpi[0]), float(dpi[1]), "inch", "header")
+
+
+def _deep_png(
+    file: BinaryIO, picture: Image.Image, colour_type: int, bits: int | None, count: int
+) -> tuple[Layout, ReadPlane]:
+    layout = _layout(picture, "I;16", "PNG", 1, bits)
+    if (channels := _PNG_CHANNELS[colour_type]) == 3:
+        layout = replace(layout, axes="YXS", sizes=(*layout.sizes, 3), channels=3)
+    if count > 1:
+        layout = replace(layout, notes=(f"The film of 16 bits holds {count} pictures; the first is used.",))
+
+    def read(index: int, channel: int | None) -> tuple[NDArray, bool]:
+        file.seek(0)
+        pixels = imagecodecs.png_decode(file.read())
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+        return pixels, pixels.shape[2] > channels
+
+    return layout, read
+
+
+def _png_bits(file: BinaryIO) -> int | None:
+    """Bits that a PNG uses: of its sBIT chunk, which scientific cameras' programs write, or else of its header."""
+    bits, position = None, 8
+    while True:
+        file.seek(position)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if kind == b"IHDR":
+            bits = file.read(9)[8]
+        elif kind == b"sBIT":
+            return max(file.read(min(length, 3)), default=0) or bits
+        elif kind in (b"IDAT", b"IEND"):
+            return bits
+        position += length + 12

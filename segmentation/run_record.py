@@ -1,0 +1,123 @@
+"""run.json: with what, from what and how a result was made, so that it can be made again."""
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import segmentation
+from segmentation.atomic import replacing
+from segmentation.bundle import Bundle
+from segmentation.networks import network_name
+from segmentation.pixel_size import PixelSize
+from segmentation.segmenter import Segmentation
+
+FORMAT_VERSION = 1
+
+
+def run_record(
+    result: Segmentation,
+    bundle: Bundle,
+    *,
+    model: str,
+    accurate: bool = False,
+    magnification: float | None = None,
+    channel: int | str | None = None,
+    pixel_size: PixelSize | None = None,
+    source: str | Path | bytes | None = None,
+) -> dict[str, Any]:
+    """What is to be known of a result, as JSON values.
+
+    Args:
+        result: the nuclei; its parameters, as they are after any change by hand, are noted.
+        bundle: that found them.
+        model: what the bundle is called: its folder's name.
+        accurate: as given to the Segmenter.
+        magnification: as given to the Segmenter; None for the bundle's own, which is noted in its place.
+        channel: as given to the Segmenter.
+        pixel_size: micrometres a pixel; None if not known.
+        source: the picture's file, or its bytes, for its name and its SHA-256; None if the picture came from no file.
+
+    Raises:
+        OSError: if the source cannot be read.
+    """
+    image = result.image
+    height, width = image.shape
+    return {
+        "format_version": FORMAT_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "nucleoscope": segmentation.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "model": {
+            "name": model,
+            "revision": bundle.revision or None,
+            "network": network_name(bundle.network),
+            "maps": list(result.names),
+            "preprocessing": asdict(bundle.preprocessing),
+        },
+        "settings": {
+            "decode": asdict(result.params),
+            "magnification": bundle.magnification if magnification is None else magnification,
+            "accurate": accurate,
+            "channel": channel,
+        },
+        "picture": {
+            "name": image.name,
+            "file_name": Path(source).name if isinstance(source, str | Path) else image.name,
+            "sha256": None if source is None else _sha256(source),
+            "width": width,
+            "height": height,
+            "channels": image.pixels.shape[2],
+            "dtype": str(image.pixels.dtype),
+            "pixel_size_um": None if pixel_size is None else pixel_size._asdict(),
+            "notes": list(image.notes),
+        },
+        "result": {"nuclei": result.count, "seconds": round(result.seconds, 3)},
+    }
+
+
+def write_run(path: str | Path, record: Mapping[str, Any]) -> Path:
+    """A record as indented JSON; arrays become lists, and NaN and infinities, which JSON has no word for, null.
+
+    Raises:
+        TypeError: for a value that is neither a number, text, None, a mapping, a list nor an array.
+        OSError: if the file cannot be written.
+    """
+    path = Path(path)
+    with replacing(path) as scratch:
+        scratch.write_text(
+            json.dumps(_native(record), indent=2, allow_nan=False) + "\n", encoding="utf-8", newline="\n"
+        )
+    return path
+
+
+def _sha256(source: str | Path | bytes) -> str:
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    with Path(source).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _native(value: Any) -> Any:
+    """The same value in Python's own types."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _native(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_native(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

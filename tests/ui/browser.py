@@ -1,0 +1,99 @@
+"""What the browser tests do with the page."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+
+def shown_count(page: Page) -> int:
+    text = page.locator("#summary .count").inner_text()
+    found = re.fullmatch(r"([\d,]+) (?:nucleus|nuclei)", text)
+    assert found, text
+    return int(found[1].replace(",", ""))
+
+
+def drop(page: Page, path: Path) -> None:
+    """Let go of a file over the drop zone, as a mouse does."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    script = """([content, name]) => {
+        const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
+        const data = new DataTransfer();
+        data.items.add(new File([bytes], name));
+        return data;
+    }"""
+    data = page.evaluate_handle(script, [content, path.name])
+    page.dispatch_event("#drop button", "drop", {"dataTransfer": data})
+
+
+def give(page: Page, *paths: Path) -> None:
+    """Choose files, and wait until all of them are segmented or refused."""
+    page.set_input_files("#drop input[type=file]", [str(path) for path in paths])
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    """Wait until the count on the page is that of the nuclei in the viewer."""
+    expect(page.locator("#summary .count")).to_be_visible()
+    expect(page.locator("#cancel")).to_be_hidden()
+    page.wait_for_function(
+        """() => {
+            const state = window.nucleoscope?.state, text = document.querySelector("#summary .count")?.innerText || "";
+            return state?.labels && state.columns && Number(text.replace(/\\D/g, "")) === state.columns.label.length;
+        }"""
+    )
+
+
+def state(page: Page, expression: str) -> Any:
+    """Something of the viewer's state, such as ``S.count``."""
+    return page.evaluate(f"(() => {{ const S = window.nucleoscope.state; return {expression}; }})()")
+
+
+def on_canvas(page: Page, y: float, x: float) -> tuple[float, float]:
+    """Where a place of the picture lies on the screen."""
+    page.locator(".nb-canvas").scroll_into_view_if_needed()
+    left, top = page.evaluate(
+        "(() => { const b = document.querySelector('.nb-canvas').getBoundingClientRect(); return [b.left, b.top]; })()"
+    )
+    scale, offset_x, offset_y = state(page, "[S.scale, S.x, S.y]")
+    return left + offset_x + x * scale, top + offset_y + y * scale
+
+
+def click(page: Page, y: float, x: float, **more: Any) -> None:
+    """Click on a place of the picture."""
+    page.mouse.click(*on_canvas(page, y, x), **more)
+
+
+def drag(page: Page, *places: tuple[float, float]) -> None:
+    """Draw through places of the picture, (y, x) each."""
+    points = [on_canvas(page, *place) for place in places]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=5)
+    page.mouse.up()
+
+
+def centre(page: Page, label: int) -> tuple[float, float]:
+    """A pixel of a nucleus, (y, x), near its middle."""
+    return tuple(
+        page.evaluate(
+            """(label) => {
+            const S = window.nucleoscope.state, own = [];
+            for (let at = 0; at < S.labels.length; at++)
+                if (S.labels[at] === label) own.push([Math.floor(at / S.width), at % S.width]);
+            const mean = [0, 1].map((axis) => own.reduce((sum, place) => sum + place[axis], 0) / own.length);
+            own.sort((a, b) => Math.hypot(a[0] - mean[0], a[1] - mean[1]) - Math.hypot(b[0] - mean[0], b[1] - mean[1]));
+            return [own[0][0] + 0.5, own[0][1] + 0.5];
+        }""",
+            label,
+        )
+    )
+
+
+def set_number(page: Page, where: str, value: str) -> None:
+    """Type into a slider's or a number's box."""
+    page.fill(f"{where} input[type=number]", value)
+    page.press(f"{where} input[type=number]", "Enter")

@@ -1,0 +1,91 @@
+"""The real page, served by the real entry point, for a real browser."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from segmentation import Segmenter
+from segmentation.examples import make_example
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        reason = "no chromium on this machine; on Debian: apt-get install chromium"
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def url(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (tmp_path_factory.mktemp("server") / "log.txt").open("w+")
+    command = [sys.executable, "app.py", "--port", str(port), "--device", "cpu"]
+    server = subprocess.Popen(command, cwd=project_root, stdout=log, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(240):
+            if server.poll() is not None:
+                log.seek(0)
+                pytest.fail(f"app.py ended with {server.returncode}:\n{log.read()}")
+            try:
+                urllib.request.urlopen(address, timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.25)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+        log.close()
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1360, "height": 950})
+    page.set_default_timeout(30_000)
+    strangers: list[str] = []
+    faults: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else strangers.append(r.url))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(url)
+    expect(page.locator("#examples img").first).to_be_visible()
+    yield page
+    page.close()
+    assert strangers == []  # labs work offline, and pictures are private
+    assert faults == []
+
+
+@pytest.fixture(scope="session")
+def segmenter(project_root: Path) -> Segmenter:
+    return Segmenter.from_pretrained(project_root / "checkpoints" / "nuclei", "cpu")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> tuple[Path, Path]:
+    """A 16-bit TIFF and an RGB PNG."""
+    dim = make_example("fluorescence", 2, height=200, width=260, nuclei=14, radius=(9, 14))
+    tifffile.imwrite(tmp_path / "cells.tif", dim.pixels[..., 0].astype(np.uint16) * 16)
+    Image.fromarray(make_example("tissue", 3, height=180, width=240, nuclei=18).pixels).save(tmp_path / "tissue.png")
+    return tmp_path / "cells.tif", tmp_path / "tissue.png"

@@ -1,0 +1,159 @@
+"""The left column: what to segment, how it is read, and how nuclei are told apart."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from segmentation.bundle import Bundle
+from segmentation.instance_maps import separation_limit
+from segmentation.projection import Projection
+from ui.examples import write_examples
+
+WHOLE = "As it is"
+PROJECTIONS: dict[str, Projection | None] = {
+    "Each plane by itself": None,
+    "Brightest of all planes": "max",
+    "Mean of all planes": "mean",
+}
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The column's components."""
+
+    drop: gr.File
+    examples: gr.Gallery
+    understood: gr.HTML
+    reading: gr.Accordion
+    channel: gr.Dropdown
+    projection: gr.Dropdown
+    pixel_size: gr.Number
+    threshold: gr.Slider
+    separation: gr.Slider
+    min_area: gr.Slider
+    max_area: gr.Number
+    drop_border: gr.Checkbox
+    accurate: gr.Checkbox
+    magnification: gr.Slider
+    reset: gr.Button
+
+    @property
+    def knobs(self) -> list[Any]:
+        """What decoding takes, in the order of :class:`segmentation.DecodeParams`."""
+        return [self.threshold, self.separation, self.min_area, self.max_area, self.drop_border]
+
+
+def build_controls(bundle: Bundle) -> Controls:
+    """Lay out the column, inside an open ``gr.Column``."""
+    default = bundle.decode
+    limit = separation_limit(bundle.maps)
+    drop = gr.File(
+        label="Pictures, or a zip of them: PNG, JPEG, TIFF, OME-TIFF, BMP, GIF",
+        file_count="multiple",
+        height=150,
+        elem_id="drop",
+    )
+    gr.Markdown("Drop, or paste with Ctrl+V. No picture at hand? Click a generated one:", elem_id="hint")
+    examples = gr.Gallery(
+        value=[path for path, _ in write_examples()],
+        show_label=False,
+        columns=3,
+        height=104,
+        allow_preview=False,
+        object_fit="cover",
+        interactive=False,
+        buttons=[],
+        elem_id="examples",
+    )
+    understood = gr.HTML("", elem_id="understood")
+    with gr.Accordion("How it is read", open=False, visible=False, elem_id="reading") as reading:
+        channel = gr.Dropdown([WHOLE], value=WHOLE, label="Channel", interactive=True, elem_id="channel")
+        projection = gr.Dropdown(
+            list(PROJECTIONS),
+            value=next(iter(PROJECTIONS)),
+            label="Stack",
+            interactive=True,
+            visible=False,
+            elem_id="projection",
+        )
+        pixel_size = gr.Number(
+            0,
+            minimum=0,
+            maximum=10_000,
+            label="Micrometres a pixel",
+            info="0 takes the file's word; without one, lengths are in pixels",
+            elem_id="pixel-size",
+        )
+    with gr.Group():
+        threshold = gr.Slider(
+            0.05,
+            0.95,
+            default.threshold,
+            step=0.01,
+            label="Probability threshold",
+            info="Higher: only what the network is surer of",
+            elem_id="threshold",
+        )
+        separation = gr.Slider(
+            0,
+            max(limit, default.separation),
+            default.separation,
+            step=limit / 100,
+            label="Separation",
+            info="0 leaves clumps whole; above 0, lower values cut more",
+            visible=default.mode == "instances",
+            elem_id="separation",
+        )
+        min_area = gr.Slider(
+            0,
+            500,
+            default.min_area,
+            step=1,
+            label="Smallest area",
+            info="In pixels; smaller objects are dropped",
+            elem_id="min-area",
+        )
+        max_area = gr.Number(
+            default.max_area,
+            minimum=0,
+            precision=0,
+            label="Largest area",
+            info="In pixels; 0 keeps all",
+            elem_id="max-area",
+        )
+        drop_border = gr.Checkbox(default.drop_border, label="Drop nuclei that the border cuts", elem_id="drop-border")
+    reset = gr.Button("Reset to the model's values", size="sm", elem_id="reset")
+    with gr.Accordion("Run the network otherwise", open=False, elem_id="network"):
+        accurate = gr.Checkbox(
+            False,
+            label="Accurate mode",
+            info="Averages eight turned and mirrored views; takes eight times as long",
+            elem_id="accurate",
+        )
+        magnification = gr.Slider(
+            0.25,
+            4,
+            bundle.magnification,
+            step=0.05,
+            label="Magnification",
+            info="Lower for nuclei of more than 50 pixels across, higher for less than 8",
+            elem_id="magnification",
+        )
+    return Controls(
+        drop,
+        examples,
+        understood,
+        reading,
+        channel,
+        projection,
+        pixel_size,
+        threshold,
+        separation,
+        min_area,
+        max_area,
+        drop_border,
+        accurate,
+        magnification,
+        reset,
+    )
