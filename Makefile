@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A browser is opened only where there is a screen to show it on.
 OPEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname -s)),--open)
 
-.PHONY: app test train lint format clean
+.PHONY: app test train lint format screenshots clean
 
 app: $(VENV)/.app
 	$(BIN)/python app.py $(OPEN)
@@ -24,6 +24,9 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m docs.draw_screenshots
 
 clean:
 	rm -rf $(VENV)

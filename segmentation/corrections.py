@@ -121,7 +121,7 @@ class History:
     """Labels and how they came to be: a value that never changes; each method returns another.
 
     It holds one label image, 8 MB for 2,000 x 2,000 pixels of uint16, and of each correction the box that changed,
-    before and after, deflated: under 1 kB for a nucleus 30 pixels across, at most some 100 kB for all of that picture.
+    before and after, deflated: under 1 kB for a nucleus 30 pixels across, some 600 kB where the whole picture changes.
 
     Attributes:
         labels: ``(H, W)`` integers as corrected so far, read-only; those given are copied.

@@ -45,8 +45,8 @@ def open_pillow(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]
         if kind == "PNG" and header[24] == 16:  # Pillow would cut 16-bit colour to 8 bits
             yield _deep_png(file, picture, header[25], bits, count)
             return
-        # Pillow reads the first frame of a grey film as grey and the others as colours.
-        mode = "RGB" if kind == "GIF" and count > 1 else None
+        # Pillow takes each frame as grey or colours by its own palette; the pages of one file are of one kind.
+        mode = "RGB" if kind == "GIF" and count > 1 and not _all_grey(picture, count) else None
 
         def read(index: int, channel: int | None) -> tuple[NDArray, bool]:
             picture.seek(index)
@@ -93,6 +93,17 @@ def _plain_mode(picture: Image.Image) -> str:
     if "transparency" in picture.info and mode in ("L", "RGB"):
         return "LA" if mode == "L" else "RGBA"
     return mode
+
+
+def _all_grey(film: Image.Image, count: int) -> bool:
+    grey = True
+    for index in range(count):
+        film.seek(index)
+        grey = _plain_mode(film) in ("L", "LA")
+        if not grey:
+            break
+    film.seek(0)
+    return grey
 
 
 def _layout(picture: Image.Image, mode: str, kind: str, count: int, bits: int | None = None) -> Layout:

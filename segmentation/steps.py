@@ -56,7 +56,7 @@ def transposed_convolution2x2(picture: NDArray, kernel: NDArray) -> NDArray[np.f
         ParameterError: if the kernel is not 2 x 2.
     """
     _check(picture, kernel, 2)
-    return np.asarray(np.kron(picture, kernel), np.float64)
+    return np.asarray(np.kron(picture.astype(np.float64), kernel), np.float64)
 
 
 def _check(picture: NDArray, kernel: NDArray | None = None, size: int = 0) -> None:

@@ -1,5 +1,7 @@
 """Odd and broken input, in the API, on the command line and on the page: the right result, or one clear sentence."""
 
+import base64
+import gzip
 import io
 import struct
 import zipfile
@@ -20,6 +22,8 @@ from segmentation.__main__ import main
 from segmentation.errors import DataError, NucleoscopeError
 from tests.conftest import squares
 from ui.session import Session, segment_files
+from ui.show import show
+from ui.workbench import MAX_SIDE
 
 
 @dataclass(frozen=True)
@@ -145,8 +149,10 @@ def test_command_line(
 
 
 def on_page(bundle_folder: Path, *paths: Path) -> Session:
-    segmenter = Segmenter.from_pretrained(bundle_folder, "cpu")
-    return segment_files(segmenter, list(paths), segmenter.bundle.decode, lambda done, text: None)
+    session, segmenter = Session(), Segmenter.from_pretrained(bundle_folder, "cpu")
+    files = [(path.name, path) for path in paths]
+    list(segment_files(session, segmenter, files, segmenter.bundle.decode, lambda done, text: None))
+    return session
 
 
 def test_page(case: tuple[Case, Path], bundle_folder: Path, tmp_path: Path) -> None:
@@ -154,7 +160,7 @@ def test_page(case: tuple[Case, Path], bundle_folder: Path, tmp_path: Path) -> N
     neighbour = tmp_path / "neighbour.png"
     neighbour.write_bytes(encoded(squares(), "PNG"))
     session = on_page(bundle_folder, path, neighbour)
-    counts = tuple(result.count for result in session.results)
+    counts = tuple(found.count for found in session.found)
     assert counts == (*expected.counts, 6)  # a bad file never fails its neighbour
     if expected.says:
         ((name, sentence),) = session.failures
@@ -198,12 +204,15 @@ def test_12000_x_12000_on_the_command_line(huge: Path, bundle_folder: Path, tmp_
 
 
 def test_12000_x_12000_on_the_page(huge: Path, bundle_folder: Path) -> None:
-    from ui.session import render
-
-    session = on_page(bundle_folder, huge)  # through the Segmenter, as in the API
-    assert [result.count for result in session.results] == [16]
-    display, overlay = render(session.results[0], style="Outline", opacity=1.0)
-    assert display.shape == overlay.shape == (1600, 1600, 3)
+    session = on_page(bundle_folder, huge)
+    assert [found.count for found in session.found] == [16]
+    _, sent = show(session.found[0], picture=True)
+    picture = sent["picture"]
+    assert picture["factor"] * max(picture["width"], picture["height"]) >= 12_000
+    assert max(picture["width"], picture["height"]) <= MAX_SIDE
+    labels = np.frombuffer(gzip.decompress(base64.b64decode(sent["labels"]["packed"])), np.uint16)
+    assert labels.size == picture["width"] * picture["height"]
+    assert len(np.unique(labels)) == 17
 
 
 def test_zip_without_masks(tmp_path: Path) -> None:

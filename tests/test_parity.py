@@ -23,7 +23,8 @@ from segmentation import Segmenter
 from segmentation.__main__ import main as command_line
 from segmentation.examples import make_example
 from segmentation.image_io import MicroscopyImage
-from ui.session import save_labels, segment_files
+from ui.files_panel import write_files
+from ui.session import Session, segment_files
 
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints" / "nuclei"
 
@@ -76,11 +77,12 @@ def test_command_line(picture: Path, expected: NDArray, accurate: bool, tmp_path
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "parity_labels.tif"), expected)
 
 
-def test_web_page(picture: Path, expected: NDArray, accurate: bool, tmp_path: Path) -> None:
+def test_web_page(picture: Path, expected: NDArray, accurate: bool) -> None:
     segmenter = Segmenter.from_pretrained(SHIPPED, "cpu")
-    decode = segmenter.bundle.decode
-    session = segment_files(segmenter, [picture], decode, lambda done, text: None, accurate=accurate)
-    (written,) = save_labels(session, tmp_path)
+    session = Session(accurate=accurate)
+    files = [(picture.name, picture)]
+    list(segment_files(session, segmenter, files, segmenter.bundle.decode, lambda done, text: None))
+    written = write_files(session, session.found, segmenter.bundle, "nuclei", ["labels"])[1]
     np.testing.assert_array_equal(tifffile.imread(written), expected)
 
 

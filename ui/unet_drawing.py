@@ -166,7 +166,7 @@ def draw_channels(view: LevelView, *, asked: bool) -> str:
         asked: someone clicked for it, so the page scrolls to it.
     """
     tiles = "".join(
-        f"<figure><img src='{png_uri(view.tiles[channel])}' alt='Channel {view.called(channel)}' loading='lazy'>"
+        f"<figure><img src='{png_uri(view.tiles[channel])}' alt='Channel {view.called(channel)}'>"
         f"<figcaption>{view.called(channel)}</figcaption></figure>"
         for channel in view.order
     )
@@ -183,7 +183,7 @@ def draw_channels(view: LevelView, *, asked: bool) -> str:
     return (
         f"<section class='channels' data-asked='{int(asked)}' aria-label='Channels of {view.name}'>"
         f"<h3>{view.name}, {_WAY[view.side]}: {_channels(view)} of {_size(view)} pixels</h3>"
-        f"<p>{sense}{silent}</p><p class='legend'><span>weak</span><i></i><span>strong</span></p>"
+        f"<p>{sense}{silent}</p><p class='legend'><span>weak</span><span class='scale'></span><span>strong</span></p>"
         f"<div class='tiles' tabindex='0' role='region' aria-label='All channels of {view.name}'>{tiles}</div>"
         "</section>"
     )

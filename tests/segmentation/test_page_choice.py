@@ -186,18 +186,28 @@ def test_time_alone_is_not_projected() -> None:
     assert all("no z axis" in image.notes[0] for image in images)
 
 
-def test_colours_and_films_are_projected() -> None:
-    frames = [np.full((8, 9, 3), value, np.uint8) * np.array([1, 2, 1], np.uint8) for value in (10, 60, 30)]
+RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
+TINTED = np.stack([RAMP, RAMP // 2, RAMP // 3], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("frames", "channels"),
+    [((RAMP, RAMP[::-1], RAMP.T), 1), ((RAMP, TINTED, RAMP.T), 3), ((TINTED, RAMP, TINTED[::-1]), 3)],
+    ids=["grey", "grey first", "colours"],
+)
+def test_pages_of_a_film_are_of_one_kind(frames: tuple[np.ndarray, ...], channels: int) -> None:
     buffer = io.BytesIO()
-    Image.fromarray(frames[0]).save(
-        buffer, "GIF", save_all=True, append_images=[Image.fromarray(frame) for frame in frames[1:]]
-    )
-    np.testing.assert_array_equal(read_image(buffer.getvalue(), projection="max").pixels, np.max(frames, 0))
-    greys = [Image.fromarray(np.full((8, 9), value, np.uint8)) for value in (0, 255, 120)]
-    buffer = io.BytesIO()
-    greys[0].save(buffer, "GIF", save_all=True, append_images=greys[1:])
-    assert {image.pixels.shape for image in read_images(buffer.getvalue())} == {(8, 9, 3)}
-    np.testing.assert_allclose(read_image(buffer.getvalue(), projection="mean").pixels, 125)
+    pictures = [Image.fromarray(frame) for frame in frames]
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:])
+    data = buffer.getvalue()
+    film, expected = Image.open(buffer), np.zeros((3, 16, 16, channels), np.uint8)
+    for number in range(3):
+        film.seek(number)
+        expected[number] = np.asarray(film.convert("RGB"))[..., :channels]
+    np.testing.assert_array_equal(np.stack([image.pixels for image in read_images(data)]), expected)
+    assert describe(data).channels == channels
+    np.testing.assert_array_equal(read_image(data, projection="max").pixels, expected.max(0))
+    np.testing.assert_allclose(read_image(data, projection="mean").pixels, expected.mean(0), rtol=1e-6)
 
 
 def test_planes_keep_their_notes_within_reason() -> None:

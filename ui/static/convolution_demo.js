@@ -201,7 +201,7 @@ function play() {
     last = now;
     const count = Math.floor(due / unit) * unit;
     due -= count;
-    if (count) advance(count);
+    if (count) advance(count - (next % unit));
     requestAnimationFrame(tick);
   };
   requestAnimationFrame(tick);

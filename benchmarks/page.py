@@ -1,0 +1,72 @@
+"""How long a visitor waits: from drop to outlines, and from a moved slider to new ones, in a real browser.
+
+A picture of 1024 x 1024 pixels with 500 nuclei. The product of two 2048 x 2048 matrices in NumPy, in the same run, says
+how fast the computer is.
+
+Run: ``python -m benchmarks.page`` (needs chromium).
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Page
+
+from docs.served import chromium, served
+from segmentation.examples import make_example
+
+# Set by the page when labels have arrived and two frames have been drawn since.
+PAINTED = """new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"""
+NEW_LABELS = "old => window.nucleoscope.state.labels && window.nucleoscope.state.labels !== window.oldLabels"
+
+
+def main() -> None:
+    """Print the medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    repeats = parser.parse_args().repeats
+    example = make_example("fluorescence", 1, height=1024, width=1024, nuclei=500, radius=(8.0, 14.0))
+    with tempfile.TemporaryDirectory() as folder, served() as address, chromium() as browser:
+        path = Path(folder) / "cells.png"
+        Image.fromarray(example.pixels.squeeze()).save(path)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(address)
+        page.wait_for_selector("#examples img")
+        drops = [
+            _timed(page, lambda: page.set_input_files("#drop input[type=file]", str(path))) for _ in range(repeats)
+        ]
+        moves = [_timed(page, lambda step=step: _set(page, 0.5 + 0.03 * step)) for step in range(repeats)]
+        count = page.evaluate("window.nucleoscope.state.count")
+    product = min(_product() for _ in range(5))
+    print(f"{count} nuclei; drop to outlines {median(drops):.2f} s ({median(drops) / product:.1f} products), ", end="")
+    print(f"threshold to outlines {median(moves):.2f} s ({median(moves) / product:.1f}); a product {product:.3f} s")
+
+
+def _timed(page: Page, act: object) -> float:
+    page.evaluate("window.oldLabels = window.nucleoscope?.state?.labels ?? null")
+    start = time.perf_counter()
+    assert callable(act)
+    act()
+    page.wait_for_function(NEW_LABELS, polling="raf")
+    page.evaluate(PAINTED)
+    return time.perf_counter() - start
+
+
+def _set(page: Page, threshold: float) -> None:
+    page.fill("#threshold input[type=number]", f"{threshold:.2f}")
+    page.press("#threshold input[type=number]", "Enter")
+
+
+def _product() -> float:
+    matrix = np.ones((2048, 2048), np.float32)
+    start = time.perf_counter()
+    matrix @ matrix
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

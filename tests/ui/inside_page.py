@@ -1,0 +1,58 @@
+"""A page with the tab that looks inside alone, and what the tests do on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gradio as gr
+import torch
+from playwright.sync_api import Browser, Page, expect
+
+from segmentation import Bundle, MicroscopyImage, Segmenter, UNet
+from segmentation.examples import make_example
+from ui.inside_tab import build_inside_tab
+
+PICTURE = MicroscopyImage(make_example("tissue", 4, height=90, width=110, nuclei=12).pixels, "slide <7>")
+
+
+def build(segmenter: Segmenter) -> gr.Blocks:
+    with gr.Blocks(analytics_enabled=False) as blocks, gr.Tabs():
+        with gr.Tab("First"):
+            at_hand = gr.Checkbox(label="A picture is at hand")
+        with gr.Tab("Inside") as tab:
+            build_inside_tab(segmenter, at_hand, lambda ticked: PICTURE if ticked else None, tab)
+    return blocks
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of a page whose network is the talk's, untrained."""
+    torch.manual_seed(3)
+    blocks = build(Segmenter(Bundle(UNet().eval()), "cpu"))
+    _, address, _ = blocks.launch(quiet=True, prevent_thread_lock=True, ssr_mode=False, footer_links=[])
+    yield address
+    blocks.close(verbose=False)
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """The page in a tab of its own; afterwards it must have asked no other host, and thrown nothing."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(30_000)
+    strangers: list[str] = []
+    faults: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else strangers.append(r.url))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if "js_on_load" in message.text else None)
+    page.goto(address)
+    yield page
+    page.close()
+    assert strangers == []
+    assert faults == []
+
+
+def look(page: Page, *, own: bool) -> None:
+    """Open the tab, with the picture at hand or without one."""
+    if own:
+        page.get_by_label("A picture is at hand").check()
+    page.get_by_role("tab", name="Inside").click()
+    expect(page.locator("#inside-note")).to_contain_text("slide <7>" if own else "a generated example")
