@@ -13,6 +13,7 @@ from data_modules.label_images import combine_masks, labels_from_mask
 from data_modules.pictures import LabelledPicture, PictureInfo, PictureSource, kind_of_picture
 from segmentation.errors import DataError, NucleoscopeError, ParameterError
 from segmentation.image_io import SUFFIXES, read_image
+from segmentation.truth_io import as_stored
 
 MASK_ENDINGS = ("", "_mask", "_masks", "_label", "_labels", "_seg")
 _MAX_LISTED = 20
@@ -150,7 +151,7 @@ def _read_mask(path: Path) -> NDArray:
             f"{path.parent.name}/{path.name}: not plain grey numbers. {' '.join(mask.notes)} Save the mask without "
             "transparency and with one number per pixel"
         )
-    return mask.pixels
+    return as_stored(path.read_bytes(), mask.pixels)
 
 
 def _hidden(path: Path) -> bool:

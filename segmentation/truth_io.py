@@ -134,10 +134,10 @@ def _pixels(name: str, read: Callable[[], bytes], shape: tuple[int, int]) -> NDA
         raise ImageShapeError(
             f"{name} is {_size(page.shape)} pixels and the picture {_size(shape)}: give the truth of this picture."
         )
-    return _as_stored(data, page.pixels)
+    return as_stored(data, page.pixels)
 
 
-def _as_stored(data: bytes, pixels: NDArray) -> NDArray:
+def as_stored(data: bytes, pixels: NDArray) -> NDArray:
     """Undo TIFF's "white is zero": it says how numbers look, and here the numbers themselves count.
 
     ImageJ marks masks with it when black is to show the nuclei, and tifffile every mask of true and false.

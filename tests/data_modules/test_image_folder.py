@@ -174,3 +174,19 @@ def test_jpeg_masks_are_refused(tmp_path: Path) -> None:
         Image.fromarray(np.full((20, 20), 200, np.uint8)).save(tmp_path / folder / name)
     with pytest.raises(DataError, match=r"masks/a.jpg: JPEG changes the numbers"):
         ImageFolder(str(tmp_path)).setup()
+
+
+def test_masks_of_true_and_false(tmp_path: Path) -> None:
+    """tifffile writes them as white is zero, which says how they look and not what they mark."""
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    mask = np.zeros((20, 30), bool)
+    mask[3:9, 4:12] = mask[12:18, 20:28] = True
+    tifffile.imwrite(tmp_path / "images" / "a.tif", np.full((20, 30), 7, np.uint8))
+    tifffile.imwrite(tmp_path / "masks" / "a.tif", mask)
+    source = ImageFolder(str(tmp_path))
+    source.prepare()
+    source.setup()
+    labels = source.load(0).labels
+    np.testing.assert_array_equal(labels > 0, mask)
+    assert labels.max() == 2

@@ -11,7 +11,7 @@ from segmentation import Bundle, MicroscopyImage, Segmenter, UNet
 from segmentation.examples import make_example
 from ui.inside_tab import build_inside_tab
 
-PICTURE = MicroscopyImage(make_example("tissue", 4, height=90, width=110, nuclei=12).pixels, "slide <7>")
+PICTURE = MicroscopyImage(make_example("tissue", 4, height=60, width=110, nuclei=12).pixels, "slide <7>")
 
 
 def build(segmenter: Segmenter) -> gr.Blocks:
