@@ -4,9 +4,11 @@ from pathlib import Path
 
 import gradio as gr
 
+from segmentation.microscopy_image import MicroscopyImage
 from segmentation.segmenter import Segmenter
 from ui.api import build_api
 from ui.help_tab import build_help_tab
+from ui.inside_tab import build_inside_tab
 from ui.score_tab import build_score_tab
 from ui.segment_tab import build_segment_tab
 from ui.store import Store
@@ -17,6 +19,12 @@ FOOTNOTE = "For research, not for diagnosis. Pictures never leave the computer t
 def build_page(segmenter: Segmenter, model_name: str) -> gr.Blocks:
     """The page for one model; nothing on it is fetched from another host."""
     store, name = Store(), Path(model_name).name
+
+    def picture_of(key: str | None, chosen: str | None) -> MicroscopyImage | None:
+        session = store.find(key)
+        found = session.of(chosen) if session else None
+        return found.result.image if found else None
+
     with gr.Blocks(title="Nucleoscope", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(
             "# Nucleoscope\nFinds every nucleus in microscopy pictures: drop them, look, adjust, correct, measure, "
@@ -28,6 +36,8 @@ def build_page(segmenter: Segmenter, model_name: str) -> gr.Blocks:
                 visit, picker = build_segment_tab(segmenter, model_name, store, page)
             with gr.Tab("Compare with the truth", id="score"):
                 build_score_tab(store, visit, picker)
+            with gr.Tab("Look inside", id="inside") as inside:
+                build_inside_tab(segmenter, [visit, picker], picture_of, inside)
             with gr.Tab("Help", id="help"):
                 build_help_tab()
         build_api(segmenter, name)

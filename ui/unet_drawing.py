@@ -195,7 +195,8 @@ def draw_table(rows: list[LayerRow]) -> str:
     for level in dict.fromkeys(row.level for row in rows):
         own = [row for row in rows if row.level == level]
         lines = "".join(
-            f"<tr><td>{row.kind}<code>{row.layer}</code></td><td>{_times(row.kernel) or '&ndash;'}</td>"
+            f"<tr><td>{row.kind}<code>{row.layer.replace('.', '.<wbr>')}</code></td>"
+            f"<td>{_times(row.kernel) or '&ndash;'}</td>"
             f"<td>{row.in_channels} &rarr; {row.out_channels}</td><td class='formula'>{_times(row.formula)}</td>"
             f"<td>{row.parameters:,}</td></tr>"
             for row in own

@@ -20,7 +20,15 @@ def client(url: str) -> Client:
 
 def test_every_action_is_named_and_documented(client: Client) -> None:
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/describe", "/segment", "/measure", "/score", "/correct", "/model"}
+    assert set(endpoints) == {
+        "/describe",
+        "/segment",
+        "/measure",
+        "/score",
+        "/correct",
+        "/model",
+        "/look_inside",
+    }
     for name, endpoint in endpoints.items():
         assert endpoint.get("description"), name
         for parameter in endpoint["parameters"]:

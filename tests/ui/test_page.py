@@ -162,3 +162,20 @@ def test_only_a_bad_file(page: Page, tmp_path: Path) -> None:
     (tmp_path / "empty.tif").touch()
     page.set_input_files("#drop input[type=file]", str(tmp_path / "empty.tif"))
     expect(page.locator("#problems .failure")).to_contain_text("the file is empty")
+
+
+def test_paste_from_the_clipboard(page: Page, pictures: tuple[Path, Path]) -> None:
+    for path in pictures:
+        content = base64.b64encode(path.read_bytes()).decode()
+        page.evaluate(
+            """([content, name]) => {
+                const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0)), data = new DataTransfer();
+                data.items.add(new File([bytes], name));
+                document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
+            }""",
+            [content, path.name],
+        )
+        expect(page.locator("#understood")).to_contain_text(path.name)
+        settled(page)
+    expect(page.locator("#table")).to_contain_text("tissue")  # the second joins the first
+    expect(page.locator("#summary .detail")).to_contain_text("cells: 260 x 200")
