@@ -11,11 +11,10 @@ from segmentation.corrections import Correction
 from segmentation.errors import NucleoscopeError
 from segmentation.image_info import describe
 from segmentation.instance_maps import DecodeParams
-from segmentation.picture_sources import expand
 from segmentation.pixel_size import PixelSize
 from segmentation.segmenter import Segmenter
 from ui.controls import PROJECTIONS, WHOLE
-from ui.session import Found, Reading, Session, segment_files
+from ui.session import Found, Reading, Session, expand_all, segment_files
 from ui.show import as_messages, show, show_all
 from ui.store import Store
 
@@ -48,9 +47,13 @@ class Actions:
         )
 
     def restore(self, key: str | None) -> tuple[Any, ...]:
-        """The page was loaded anew: what its visitor had. Key, picker, summary, workbench, problems, table, gallery."""
+        """The page was loaded anew: what its visitor had. Key, sliders, what run gives after the button."""
         session = self.store.find(key) or Session()
-        return key if session.found else "", picker(session), *_all(session)
+        p = session.params or self.segmenter.bundle.decode
+        knobs = (p.threshold, p.separation, p.min_area, p.max_area, p.drop_border)
+        magnification = session.magnification or self.segmenter.bundle.magnification
+        values = (*knobs, magnification, session.accurate)
+        return key if session.found else "", *values, picker(session), *_all(session)
 
     def understand(self, paths: list[str] | None) -> tuple[Any, ...]:
         """Say what files are before anything is done with them. Text, accordion, channel, projection, pixel size."""
@@ -100,11 +103,10 @@ class Actions:
         skipped = [gr.skip()] * 6
         yield key, gr.Button(visible=len(paths) > 1), *skipped  # whatever happens, the page knows the new key
         with as_messages():
-            params = self.params(threshold, separation, min_area, max_area, drop_border)
-            taken = None if channel == WHOLE else int(channel.split(":")[0])
-            session.reading = Reading(taken, PROJECTIONS[projection], float(pixel_size or 0))
+            params = session.params = self.params(threshold, separation, min_area, max_area, drop_border)
+            session.reading = _reading(channel, projection, pixel_size)
             session.accurate, session.magnification = bool(accurate), float(magnification)
-            files = _expand(session, paths)
+            files = expand_all(session, paths)
 
             def report(done: float, text: str) -> None:
                 progress(done, desc=text)
@@ -142,7 +144,9 @@ class Actions:
     ) -> Iterator[tuple[Any, ...]]:
         """:meth:`run` for the files at hand, which after a reload the drop zone no longer shows."""
         session = self.store.find(key)
-        if session is None or not session.paths:
+        settings = (_reading(channel, projection, pixel_size), bool(accurate), float(magnification))
+        same = session is not None and settings == (session.reading, session.accurate, session.magnification)
+        if session is None or not session.paths or same:
             yield tuple([gr.skip()] * 8)
             return
         knobs = (threshold, separation, min_area, max_area, drop_border)
@@ -178,10 +182,13 @@ class Actions:
             return tuple([gr.skip()] * 5)
         with as_messages():
             params = self.params(threshold, separation, min_area, max_area, drop_border)
-            for found in session.found:
-                if found.result.params != params:
-                    found.decode(params)
-        return *show(session.of(name), picture=False), *show_all(session)
+        ended = any(found.history.corrections for found in session.found) and params != session.params
+        session.params = params
+        for found in session.found:
+            if found.result.params != params:
+                found.decode(params)
+        message = "Found anew, without your corrections; Undo brings them back." if ended else ""
+        return *show(session.of(name), picture=False, message=message), *show_all(session)
 
     def resize(self, key: str | None, name: str | None, pixel_size: float | None) -> tuple[Any, ...]:
         """Another pixel size for all pictures. Summary, workbench."""
@@ -212,18 +219,9 @@ def picker(session: Session) -> gr.Dropdown:
     return gr.Dropdown(names, value=names[0] if names else None, visible=len(names) > 1)
 
 
-def _expand(session: Session, paths: list[str]) -> list[tuple[str, Path]]:
-    """Files and the pictures in zips; a bad zip is noted, and the others go on."""
-    files: list[tuple[str, Path]] = []
-    for path in map(Path, paths):
-        try:
-            found = expand([path], session.place())
-        except NucleoscopeError as error:
-            session.failures.append((path.name, str(error)))
-        else:
-            files += found
-            session.failures += [(path.name, note) for note in found.notes]
-    return files
+def _reading(channel: str, projection: str, pixel_size: float | None) -> Reading:
+    number = None if channel == WHOLE else int(channel.split(":")[0])
+    return Reading(number, PROJECTIONS[projection], float(pixel_size or 0))
 
 
 def _all(session: Session) -> tuple[Any, ...]:
@@ -233,10 +231,11 @@ def _all(session: Session) -> tuple[Any, ...]:
 def _correct(found: Found, drawn: dict[str, Any]) -> str:
     """Apply one gesture of the workbench to ``found``; returns a word on it."""
     kind, history = drawn["kind"], found.history
-    if kind in ("undo", "redo"):
-        possible = history.can_undo if kind == "undo" else history.can_redo
-        found.history = (history.undo() if kind == "undo" else history.redo()) if possible else history
-        return "" if possible else f"Nothing to {kind}."
+    if kind == "undo":
+        return found.undo()
+    if kind == "redo":
+        found.history = history.redo() if history.can_redo else history
+        return "" if history.can_redo else "Nothing to redo."
     labels = drawn.get("labels", [])
     # Several can be selected and deleted at once, and each is a correction that can be undone.
     parts = [[label] for label in labels] if kind == "delete" else [labels]

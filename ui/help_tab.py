@@ -47,7 +47,7 @@ STEPS: tuple[tuple[str, Literal["picture", "outline", "fill"], str], ...] = (
         "fill",
         "<b>Delete</b> what is no nucleus, <b>Merge</b> two parts, <b>Split</b> a clump along a line you draw, "
         "<b>Draw</b> what was missed. Undo takes any of it back. Count, table and files follow. A changed slider finds "
-        "all nuclei anew and ends the corrections of that picture, so adjust first.",
+        "all nuclei anew, without the corrections (Undo brings them back), so adjust first.",
     ),
     (
         "Take home",

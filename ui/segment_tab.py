@@ -60,7 +60,7 @@ def build_segment_tab(
     page.load(
         actions.restore,
         visit,
-        [visit, picker, *shown],
+        [visit, *c.knobs, c.magnification, c.accurate, picker, *shown],
         js="() => [sessionStorage.getItem('nucleoscope-visit') || '']",
         api_visibility="private",
     )

@@ -1,7 +1,6 @@
 """What the page keeps for a visitor between clicks, without Gradio: pictures in, results and failures out."""
 
 import hashlib
-import html
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,14 +14,12 @@ from segmentation.corrections import History, renumbered
 from segmentation.errors import NucleoscopeError
 from segmentation.image_io import read_images
 from segmentation.instance_maps import DecodeParams
-from segmentation.measurements import measure, summary
+from segmentation.measurements import measure
+from segmentation.picture_sources import expand
 from segmentation.pixel_size import PixelSize
 from segmentation.projection import Projection
 from segmentation.segmenter import Segmentation, Segmenter
 from segmentation.writers import free_name
-
-FULL_MEASUREMENTS = 20_000  # nuclei; with more of them the page leaves the slow measurements to the files
-HIDDEN = ("bbox_", "min_intensity", "max_intensity")  # in the files, but not in the page's table
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,7 @@ class Found:
     sha256: str
     history: History
     own_pixel_size: PixelSize | None = field(init=False)
+    _before: tuple[Segmentation, History] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.own_pixel_size = self.result.image.pixel_size
@@ -74,9 +72,26 @@ class Found:
         return int(np.count_nonzero(np.bincount(self.labels.ravel())[1:]))
 
     def decode(self, params: DecodeParams) -> None:
-        """Other parameters; the network does not run. Corrections are of other nuclei, and end."""
+        """Other parameters; the network does not run. Corrections end, for they are of other nuclei; undo revives them."""
+        if self.history.corrections:
+            self._before = self.result, self.history
         self.result = replace(self.result.decode(params), seconds=self.result.seconds)
         self.history = History(self.result.labels)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a correction to undo, or corrections that other parameters ended."""
+        return self.history.can_undo or self._before is not None
+
+    def undo(self) -> str:
+        """Take back the last correction, or bring back those that other parameters ended; returns a word on it."""
+        if self.history.can_undo:
+            self.history = self.history.undo()
+            return ""
+        if self._before is None:
+            return "Nothing to undo."
+        (self.result, self.history), self._before = self._before, None
+        return "Your corrections are back, on the nuclei as they were found then."
 
     def resize(self, pixel_size: PixelSize | None) -> None:
         """Another pixel size, or the file's own."""
@@ -112,6 +127,7 @@ class Session:
         failures: (file name, sentence) for each picture that could not be segmented.
         paths: the files as uploaded, to be segmented again with other settings.
         reading: how they were read.
+        params: how nuclei were told apart, as the sliders stand; None before the first picture.
         accurate: whether turned and mirrored views were averaged.
         magnification: of the pictures before the network; None for the bundle's own.
         folder: for files to download; removed when the session is forgotten.
@@ -121,6 +137,7 @@ class Session:
     failures: list[tuple[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     reading: Reading = Reading()
+    params: DecodeParams | None = None
     accurate: bool = False
     magnification: float | None = None
     folder: tempfile.TemporaryDirectory[str] | None = None
@@ -195,43 +212,15 @@ def segment_files(
         yield
 
 
-def page_table(found: Found) -> pd.DataFrame:
-    """The measurements that the page shows."""
-    table = found.table(full=found.history.labels.max() <= FULL_MEASUREMENTS)
-    return table[[name for name in table.columns if not name.startswith(HIDDEN)]]
-
-
-def summary_html(found: Found, table: pd.DataFrame) -> str:
-    """Count, density, median area, size and notes of one picture, escaped."""
-    image, result = found.result.image, found.result
-    height, width = image.shape
-    if result.params.mode == "mask":
-        count = f"{100 * float((found.labels > 0).mean()):.1f} % of the picture"
-    else:
-        count = f"{len(table):,} {'nucleus' if len(table) == 1 else 'nuclei'}"
-    facts = summary(table, image.shape, image.pixel_size)
-    units = {"density_per_mm2": "nuclei a mm²", "density_per_megapixel": "nuclei a megapixel"}
-    told = [f"{facts[key]:,.0f} {unit}" for key, unit in units.items() if key in facts]
-    for key, unit in (("median_area_um2", "µm²"), ("median_area_px", "pixels")):
-        if key in facts and facts[key] == facts[key]:  # no median of nothing
-            told.append(f"median area {facts[key]:,.4g} {unit}")
-    size = f"{image.pixel_size.x:g} µm a pixel" if image.pixel_size else "no pixel size: lengths in pixels"
-    detail = (
-        f"{html.escape(image.name)}: {width} x {height}, {image.colours}, {image.pixels.dtype}, {size}; "
-        f"segmented in {result.seconds:.2f} s"
-    )
-    notes = "".join(f"<div class='note'>{html.escape(note)}</div>" for note in image.notes)
-    return (
-        f"<div class='count'>{count}</div><div class='facts'>{' · '.join(told)}</div>"
-        f"<div class='detail'>{detail}</div>{notes}"
-    )
-
-
-def overview(session: Session) -> list[list[str | int]]:
-    """Rows of picture, nuclei, size, seconds and notes; failures last."""
-    rows: list[list[str | int]] = []
-    for found in session.found:
-        image = found.result.image
-        size = f"{image.shape[1]} x {image.shape[0]} {image.colours} {image.pixels.dtype}"
-        rows.append([found.name, found.count, size, f"{found.result.seconds:.2f}", " ".join(image.notes)])
-    return rows + [[name, "failed", "", "", sentence] for name, sentence in session.failures]
+def expand_all(session: Session, paths: list[str]) -> list[tuple[str, Path]]:
+    """Files and the pictures in zips; a bad zip is noted, and the others go on."""
+    files: list[tuple[str, Path]] = []
+    for path in map(Path, paths):
+        try:
+            found = expand([path], session.place())
+        except NucleoscopeError as error:
+            session.failures.append((path.name, str(error)))
+        else:
+            files += found
+            session.failures += [(path.name, note) for note in found.notes]
+    return files

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from data_modules import ImageFolder
 from segmentation import Segmenter
-from tests.ui.browser import centre, click, give, settled, shown_count, state
+from tests.ui.browser import centre, click, give, set_number, settled, shown_count, state
 
 pytestmark = pytest.mark.browser
 FORMATS = ("geojson", "coco")  # beside those that are chosen already
@@ -108,6 +108,9 @@ def test_a_reload_loses_nothing_and_visitors_are_apart(
     browser: Browser, url: str, page: Page, pictures: tuple[Path, Path]
 ) -> None:
     give(page, pictures[0])
+    set_number(page, "#threshold", "0.85")
+    page.wait_for_timeout(500)
+    settled(page)
     count = shown_count(page)
     other = browser.new_page()
     other.goto(url)
@@ -117,6 +120,7 @@ def test_a_reload_loses_nothing_and_visitors_are_apart(
     settled(page)
     assert shown_count(page) == count
     expect(page.locator("#summary .detail")).to_contain_text("cells: 260 x 200")
+    expect(page.locator("#threshold input[type=number]")).to_have_value("0.85")
     page.get_by_role("button", name="Delete", exact=True).click()
     click(page, *centre(page, 1))
     expect(page.locator("#summary .count")).to_have_text(f"{count - 1} nuclei")

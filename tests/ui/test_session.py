@@ -12,7 +12,8 @@ from segmentation.pixel_size import PixelSize
 from segmentation.segmenter import Segmentation
 from tests.conftest import squares
 from ui.actions import Actions
-from ui.session import Found, Reading, Session, overview, page_table, segment_files, summary_html
+from ui.session import Found, Reading, Session, segment_files
+from ui.show import overview, page_table, summary_html
 from ui.store import Store, VisitError
 
 

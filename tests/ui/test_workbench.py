@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from segmentation import Segmenter
 from segmentation.measurements import measure
-from tests.ui.browser import centre, click, drag, give, on_canvas, settled, shown_count, state
+from tests.ui.browser import centre, click, drag, give, on_canvas, set_number, settled, shown_count, state
 
 pytestmark = pytest.mark.browser
 
@@ -158,3 +158,15 @@ def test_draw_and_a_line_that_crosses_nothing(cells: Page) -> None:
     corrected(cells, count + 1)
     area = state(cells, "S.columns.area_px").pop()
     assert 40 <= area <= 90
+
+
+def test_a_slider_ends_corrections_and_undo_revives_them(cells: Page) -> None:
+    count = shown_count(cells)
+    cells.get_by_role("button", name="Delete", exact=True).click()
+    click(cells, *centre(cells, 3))
+    corrected(cells, count - 1)
+    set_number(cells, "#min-area", "19")
+    expect(cells.locator(".nb-hint")).to_contain_text("Undo brings them back")
+    corrected(cells, count)
+    cells.get_by_role("button", name="Undo").click()
+    corrected(cells, count - 1)
