@@ -49,12 +49,15 @@ def build_controls(bundle: Bundle) -> Controls:
     default = bundle.decode
     limit = separation_limit(bundle.maps)
     drop = gr.File(
-        label="Pictures, or a zip of them: PNG, JPEG, TIFF, OME-TIFF, BMP, GIF",
+        label="Pictures, or a zip of them",
         file_count="multiple",
         height=150,
         elem_id="drop",
     )
-    gr.Markdown("Drop, or paste with Ctrl+V. No picture at hand? Click a generated one:", elem_id="hint")
+    gr.Markdown(
+        "PNG, JPEG, TIFF, OME-TIFF, BMP or GIF; Ctrl+V pastes. No picture at hand? Click a generated one:",
+        elem_id="hint",
+    )
     examples = gr.Gallery(
         value=[path for path, _ in write_examples()],
         show_label=False,

@@ -60,7 +60,7 @@ STEPS: tuple[tuple[str, Literal["picture", "outline", "fill"], str], ...] = (
 LIMITS = (
     "Nucleoscope is for research, not for diagnosis. It errs: nuclei that overlap in thick tissue come out as one, "
     "pale ones out of focus are missed, and textures of other things can pass for nuclei. Look before you count; "
-    "<b>Compare with the truth</b> tells how good it is on pictures of your own."
+    "<b>Score</b> tells how good it is on pictures of your own."
 )
 
 

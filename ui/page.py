@@ -34,7 +34,7 @@ def build_page(segmenter: Segmenter, model_name: str) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Segment", id="segment"):
                 visit, picker = build_segment_tab(segmenter, model_name, store, page)
-            with gr.Tab("Compare with the truth", id="score"):
+            with gr.Tab("Score", id="score"):
                 build_score_tab(store, visit, picker)
             with gr.Tab("Look inside", id="inside") as inside:
                 build_inside_tab(segmenter, [visit, picker], picture_of, inside)

@@ -72,7 +72,7 @@ class Found:
         return int(np.count_nonzero(np.bincount(self.labels.ravel())[1:]))
 
     def decode(self, params: DecodeParams) -> None:
-        """Other parameters; the network does not run. Corrections end, for they are of other nuclei; undo revives them."""
+        """Other parameters; the network does not run. Corrections, which are of other nuclei, end until undone."""
         if self.history.corrections:
             self._before = self.result, self.history
         self.result = replace(self.result.decode(params), seconds=self.result.seconds)

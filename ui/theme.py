@@ -15,6 +15,9 @@ def theme() -> gr.themes.Base:
     base = gr.themes.Base(primary_hue="teal", neutral_hue="slate", font=_FONT, font_mono=_MONO, radius_size="md")
     return base.set(
         body_background_fill="*neutral_50",
+        # Gradio's own are too faint to read at small sizes.
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
         block_label_background_fill="*background_fill_primary",
         block_label_text_color="*neutral_600",
         block_label_text_weight="500",

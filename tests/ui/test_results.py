@@ -134,7 +134,7 @@ def test_score_against_a_truth(page: Page, pictures: tuple[Path, Path], segmente
     truth = segmenter(pictures[0]).labels.copy()
     truth[truth == 2] = 0
     tifffile.imwrite(tmp_path / "truth.tif", truth)
-    page.get_by_role("tab", name="Compare with the truth").click()
+    page.get_by_role("tab", name="Score").click()
     page.set_input_files("#truth input[type=file]", str(tmp_path / "truth.tif"))
     count = shown = len(np.unique(truth)) - 1
     expect(page.locator("#verdict .count")).to_have_text(f"{shown} of {count} nuclei found")
