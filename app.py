@@ -9,17 +9,31 @@ from pathlib import Path
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from segmentation import NucleoscopeError, Segmenter
+from segmentation import NucleoscopeError
+from ui.models import Models
 from ui.page import build_page
 from ui.theme import CSS, theme
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "checkpoints" / "nuclei"
 
 
+def shipped_models() -> list[Path]:
+    """The bundles in ``checkpoints/``, the default one first."""
+    others = sorted(path.parent for path in DEFAULT_MODEL.parent.glob("*/config.json"))
+    return [DEFAULT_MODEL, *(path for path in others if path != DEFAULT_MODEL)]
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = argparse.ArgumentParser(prog="python app.py", description="Serve the Nucleoscope web page.")
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="model bundle (default: the shipped one)")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        nargs="+",
+        default=shipped_models(),
+        metavar="FOLDER",
+        help="model bundles to choose from, the first to start with (default: the shipped ones)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     parser.add_argument("--host", default=None, help="address to listen on; 0.0.0.0 lets other computers in")
     parser.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
@@ -31,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted."""
     options = build_parser().parse_args(arguments)
     try:
-        page = build_page(Segmenter.from_pretrained(options.model, options.device), str(options.model))
+        page = build_page(Models(options.model, options.device))
     except NucleoscopeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

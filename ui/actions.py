@@ -1,24 +1,20 @@
 """What the page does when something on it is used: key and values in, values of components out."""
 
-import html
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from segmentation.corrections import Correction
 from segmentation.errors import NucleoscopeError
-from segmentation.image_info import describe
-from segmentation.instance_maps import DecodeParams
+from segmentation.instance_maps import DecodeParams, separation_limit
 from segmentation.pixel_size import PixelSize
-from segmentation.segmenter import Segmenter
-from ui.controls import PROJECTIONS, WHOLE
-from ui.session import Found, Reading, Session, expand_all, segment_files
+from ui.controls import reading_of
+from ui.models import Models
+from ui.session import Found, Session, expand_all, segment_files
 from ui.show import as_messages, show, show_all
 from ui.store import Store
 
-DESCRIBED = 20  # files; more would push the page away
 DONE = {"delete": "Deleted.", "merge": "Merged.", "split": "Split.", "draw": "Added."}
 
 
@@ -26,19 +22,25 @@ class Actions:
     """The page's actions over one model.
 
     Args:
-        segmenter: the model.
+        models: to choose from.
         store: what the server keeps of each visitor.
     """
 
-    def __init__(self, segmenter: Segmenter, store: Store) -> None:
-        self.segmenter, self.store = segmenter, store
+    def __init__(self, models: Models, store: Store) -> None:
+        self.models, self.store = models, store
 
     def params(
-        self, threshold: float, separation: float, min_area: float, max_area: float | None, drop_border: bool
+        self,
+        model: str | None,
+        threshold: float,
+        separation: float,
+        min_area: float,
+        max_area: float | None,
+        drop_border: bool,
     ) -> DecodeParams:
-        """The sliders as decode parameters; the mode is the bundle's."""
+        """The sliders as decode parameters; the mode is the model's."""
         return DecodeParams(
-            self.segmenter.bundle.decode.mode,
+            self.models.segmenter(model).bundle.decode.mode,
             float(threshold),
             float(separation),
             int(min_area),
@@ -49,39 +51,45 @@ class Actions:
     def restore(self, key: str | None) -> tuple[Any, ...]:
         """The page was loaded anew: what its visitor had. Key, sliders, what run gives after the button."""
         session = self.store.find(key) or Session()
-        p = session.params or self.segmenter.bundle.decode
-        knobs = (p.threshold, p.separation, p.min_area, p.max_area, p.drop_border)
-        magnification = session.magnification or self.segmenter.bundle.magnification
-        values = (*knobs, magnification, session.accurate)
+        name = session.model or self.models.default
+        values = [name, *self.choose_model(name), session.accurate]
+        if session.params is not None:
+            p = session.params
+            values[2:8] = (
+                p.threshold,
+                self._separation(name, p.separation),
+                p.min_area,
+                p.max_area,
+                p.drop_border,
+                (session.magnification),
+            )
         return key if session.found else "", *values, picker(session), *_all(session)
 
-    def understand(self, paths: list[str] | None) -> tuple[Any, ...]:
-        """Say what files are before anything is done with them. Text, accordion, channel, projection, pixel size."""
-        lines, channels, stacks, whole = [], [WHOLE], False, True
-        for path in [Path(path) for path in paths or []][:DESCRIBED]:
-            try:
-                info = describe(path)
-            except NucleoscopeError:
-                continue  # a zip, or no picture: the run that follows says so, file by file
-            lines.append(f"<div><b>{html.escape(path.name)}</b> {html.escape(info.sentence())}</div>")
-            stacks |= info.projected_pages < info.pages
-            whole &= info.channels in (1, 3)
-            if info.channels > 1 and info.channels >= len(channels):
-                names = info.channel_names or tuple(f"channel {index}" for index in range(info.channels))
-                channels = [WHOLE, *(f"{index}: {name}" for index, name in enumerate(names))]
-        return (
-            "".join(lines),
-            gr.Accordion(visible=bool(paths), open=stacks or not whole),
-            # Channels that are no colours must be chosen from; the first is a start, and it shows that it is one.
-            gr.Dropdown(channels, value=WHOLE if whole or len(channels) < 2 else channels[1]),
-            gr.Dropdown(visible=stacks, value=next(iter(PROJECTIONS))),
-            0,
+    def defaults(self, model: str | None) -> list[Any]:
+        """Sliders and magnification as the model has them."""
+        bundle = self.models.segmenter(model).bundle
+        own = bundle.decode
+        return [own.threshold, own.separation, own.min_area, own.max_area, own.drop_border, bundle.magnification]
+
+    def choose_model(self, model: str) -> list[Any]:
+        """The model's card, and sliders that suit it, then magnification."""
+        with as_messages():
+            card, values = self.models.card_html(model), self.defaults(model)
+        values[1] = self._separation(model, values[1])
+        return [card, *values]
+
+    def _separation(self, model: str, value: float) -> gr.Slider:
+        bundle = self.models.segmenter(model).bundle
+        limit = separation_limit(bundle.maps)
+        return gr.Slider(
+            maximum=max(limit, value), step=limit / 100, value=value, visible=bundle.decode.mode == "instances"
         )
 
     def run(
         self,
         key: str | None,
         paths: list[str] | None,
+        model: str,
         channel: str,
         projection: str,
         pixel_size: float,
@@ -103,15 +111,15 @@ class Actions:
         skipped = [gr.skip()] * 6
         yield key, gr.Button(visible=len(paths) > 1), *skipped  # whatever happens, the page knows the new key
         with as_messages():
-            params = session.params = self.params(threshold, separation, min_area, max_area, drop_border)
-            session.reading = _reading(channel, projection, pixel_size)
-            session.accurate, session.magnification = bool(accurate), float(magnification)
+            params = session.params = self.params(model, threshold, separation, min_area, max_area, drop_border)
+            session.reading = reading_of(channel, projection, pixel_size)
+            session.model, session.accurate, session.magnification = model, bool(accurate), float(magnification)
             files = expand_all(session, paths)
 
             def report(done: float, text: str) -> None:
                 progress(done, desc=text)
 
-            steps = segment_files(session, self.segmenter, files, params, report)
+            steps = segment_files(session, self.models.segmenter(model), files, params, report)
             if not files:
                 yield key, gr.Button(visible=False), picker(session), *_all(session)
             opened = False
@@ -130,6 +138,7 @@ class Actions:
     def rerun(
         self,
         key: str | None,
+        model: str,
         channel: str,
         projection: str,
         pixel_size: float,
@@ -144,14 +153,13 @@ class Actions:
     ) -> Iterator[tuple[Any, ...]]:
         """:meth:`run` for the files at hand, which after a reload the drop zone no longer shows."""
         session = self.store.find(key)
-        settings = (_reading(channel, projection, pixel_size), bool(accurate), float(magnification))
-        same = session is not None and settings == (session.reading, session.accurate, session.magnification)
-        if session is None or not session.paths or same:
+        asked = (model, reading_of(channel, projection, pixel_size), bool(accurate), float(magnification))
+        if session is None or not session.paths or asked == session.settings:
             yield tuple([gr.skip()] * 8)
             return
         knobs = (threshold, separation, min_area, max_area, drop_border)
         yield from self.run(
-            key, session.paths, channel, projection, pixel_size, accurate, magnification, *knobs, progress
+            key, session.paths, model, channel, projection, pixel_size, accurate, magnification, *knobs, progress
         )
 
     def choose(self, key: str | None, event: gr.SelectData) -> str | None:
@@ -181,7 +189,7 @@ class Actions:
         if session is None or not session.found:
             return tuple([gr.skip()] * 5)
         with as_messages():
-            params = self.params(threshold, separation, min_area, max_area, drop_border)
+            params = self.params(session.model, threshold, separation, min_area, max_area, drop_border)
         ended = any(found.history.corrections for found in session.found) and params != session.params
         session.params = params
         for found in session.found:
@@ -217,11 +225,6 @@ def picker(session: Session) -> gr.Dropdown:
     """The list of pictures, with the first chosen; a single one needs no list."""
     names = session.names()
     return gr.Dropdown(names, value=names[0] if names else None, visible=len(names) > 1)
-
-
-def _reading(channel: str, projection: str, pixel_size: float | None) -> Reading:
-    number = None if channel == WHOLE else int(channel.split(":")[0])
-    return Reading(number, PROJECTIONS[projection], float(pixel_size or 0))
 
 
 def _all(session: Session) -> tuple[Any, ...]:

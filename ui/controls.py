@@ -1,16 +1,22 @@
 """The left column: what to segment, how it is read, and how nuclei are told apart."""
 
+import html
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from segmentation.bundle import Bundle
+from segmentation.errors import NucleoscopeError
+from segmentation.image_info import describe
 from segmentation.instance_maps import separation_limit
 from segmentation.projection import Projection
 from ui.examples import write_examples
+from ui.models import Models
+from ui.session import Reading
 
 WHOLE = "As it is"
+DESCRIBED = 20  # files; more would push the page away
 PROJECTIONS: dict[str, Projection | None] = {
     "Each plane by itself": None,
     "Brightest of all planes": "max",
@@ -34,6 +40,8 @@ class Controls:
     min_area: gr.Slider
     max_area: gr.Number
     drop_border: gr.Checkbox
+    model: gr.Dropdown
+    card: gr.HTML
     accurate: gr.Checkbox
     magnification: gr.Slider
     reset: gr.Button
@@ -44,8 +52,9 @@ class Controls:
         return [self.threshold, self.separation, self.min_area, self.max_area, self.drop_border]
 
 
-def build_controls(bundle: Bundle) -> Controls:
+def build_controls(models: Models) -> Controls:
     """Lay out the column, inside an open ``gr.Column``."""
+    bundle = models.segmenter().bundle
     default = bundle.decode
     limit = separation_limit(bundle.maps)
     drop = gr.File(
@@ -128,6 +137,8 @@ def build_controls(bundle: Bundle) -> Controls:
         drop_border = gr.Checkbox(default.drop_border, label="Drop nuclei that the border cuts", elem_id="drop-border")
     reset = gr.Button("Reset to the model's values", size="sm", elem_id="reset")
     with gr.Accordion("Run the network otherwise", open=False, elem_id="network"):
+        model = gr.Dropdown(models.names, value=models.default, label="Model", interactive=True, elem_id="model")
+        card = gr.HTML(models.card_html(models.default), elem_id="card")
         accurate = gr.Checkbox(
             False,
             label="Accurate mode",
@@ -156,7 +167,39 @@ def build_controls(bundle: Bundle) -> Controls:
         min_area,
         max_area,
         drop_border,
+        model,
+        card,
         accurate,
         magnification,
         reset,
     )
+
+
+def understand(paths: list[str] | None) -> tuple[Any, ...]:
+    """Say what files are before anything is done with them. Text, accordion, channel, projection, pixel size."""
+    lines, channels, stacks, whole = [], [WHOLE], False, True
+    for path in [Path(path) for path in paths or []][:DESCRIBED]:
+        try:
+            info = describe(path)
+        except NucleoscopeError:
+            continue  # a zip, or no picture: the run that follows says so, file by file
+        lines.append(f"<div><b>{html.escape(path.name)}</b> {html.escape(info.sentence())}</div>")
+        stacks |= info.projected_pages < info.pages
+        whole &= info.channels in (1, 3)
+        if info.channels > 1 and info.channels >= len(channels):
+            names = info.channel_names or tuple(f"channel {index}" for index in range(info.channels))
+            channels = [WHOLE, *(f"{index}: {name}" for index, name in enumerate(names))]
+    return (
+        "".join(lines),
+        gr.Accordion(visible=bool(paths), open=stacks or not whole),
+        # Channels that are no colours must be chosen from; the first is a start, and it shows that it is one.
+        gr.Dropdown(channels, value=WHOLE if whole or len(channels) < 2 else channels[1]),
+        gr.Dropdown(visible=stacks, value=next(iter(PROJECTIONS))),
+        0,
+    )
+
+
+def reading_of(channel: str, projection: str, pixel_size: float | None) -> Reading:
+    """The column's choices as a :class:`Reading`."""
+    number = None if channel == WHOLE else int(channel.split(":")[0])
+    return Reading(number, PROJECTIONS[projection], float(pixel_size or 0))

@@ -10,8 +10,8 @@ import gradio as gr
 from segmentation.bundle import Bundle
 from segmentation.exports import FORMATS, run_record, write_all, zip_folder
 from segmentation.instance_maps import DecodeParams
-from segmentation.segmenter import Segmenter
 from segmentation.training_folder import training_folder
+from ui.models import Models
 from ui.session import Found, Session
 from ui.show import as_messages
 from ui.store import Store
@@ -20,7 +20,7 @@ CHOSEN = ["labels", "overlay", "csv", "rois", "run"]
 NOTHING = "There is nothing to take home yet: segment a picture first."
 
 
-def build_files_panel(segmenter: Segmenter, model: str, store: Store, visit: gr.Textbox, picker: gr.Dropdown) -> None:
+def build_files_panel(models: Models, store: Store, visit: gr.Textbox, picker: gr.Dropdown) -> None:
     """Lay out the panel, inside an open column."""
     with gr.Accordion("Take the results home", open=True, elem_id="take-home"):
         formats = gr.CheckboxGroup(
@@ -50,8 +50,9 @@ def build_files_panel(segmenter: Segmenter, model: str, store: Store, visit: gr.
             found = session.found if everything else [each for each in (session.of(name),) if each]
             if not found or not chosen:
                 raise gr.Error(NOTHING if not found else "Choose at least one kind of file.", duration=None)
-            paths = write_files(session, found, segmenter.bundle, model, chosen)
-        return gr.File([str(path) for path in paths], visible=True), *recipe(session, found[0], segmenter.bundle, model)
+            bundle, folder = models.segmenter(session.model).bundle, models.folder(session.model)
+            paths = write_files(session, found, bundle, folder, chosen)
+        return gr.File([str(path) for path in paths], visible=True), *recipe(session, found[0], bundle, folder)
 
     def this_one(key: str | None, name: str | None, chosen: list[str]) -> tuple[gr.File, str, str]:
         return write(key, name, chosen, everything=False)
@@ -66,7 +67,8 @@ def build_files_panel(segmenter: Segmenter, model: str, store: Store, visit: gr.
                 raise gr.Error(NOTHING, duration=None)
             items = ((each.name, each.result.image.pixels, each.final().labels) for each in session.found)
             path = training_folder(session.place() / "training.zip", items)
-        return gr.File([str(path)], visible=True), *recipe(session, session.found[0], segmenter.bundle, model)
+            bundle, folder = models.segmenter(session.model).bundle, models.folder(session.model)
+        return gr.File([str(path)], visible=True), *recipe(session, session.found[0], bundle, folder)
 
     for button, action in ((one, this_one), (every, all_of_them), (lesson, training)):
         button.click(

@@ -1,14 +1,12 @@
 """The whole page."""
 
-from pathlib import Path
-
 import gradio as gr
 
 from segmentation.microscopy_image import MicroscopyImage
-from segmentation.segmenter import Segmenter
 from ui.api import build_api
 from ui.help_tab import build_help_tab
 from ui.inside_tab import build_inside_tab
+from ui.models import Models
 from ui.score_tab import build_score_tab
 from ui.segment_tab import build_segment_tab
 from ui.store import Store
@@ -16,9 +14,9 @@ from ui.store import Store
 FOOTNOTE = "For research, not for diagnosis. Pictures never leave the computer that serves this page."
 
 
-def build_page(segmenter: Segmenter, model_name: str) -> gr.Blocks:
-    """The page for one model; nothing on it is fetched from another host."""
-    store, name = Store(), Path(model_name).name
+def build_page(models: Models) -> gr.Blocks:
+    """The page; nothing on it is fetched from another host."""
+    store, name, segmenter = Store(), models.default, models.segmenter()
 
     def picture_of(key: str | None, chosen: str | None) -> MicroscopyImage | None:
         session = store.find(key)
@@ -33,7 +31,7 @@ def build_page(segmenter: Segmenter, model_name: str) -> gr.Blocks:
         )
         with gr.Tabs():
             with gr.Tab("Segment", id="segment"):
-                visit, picker = build_segment_tab(segmenter, model_name, store, page)
+                visit, picker = build_segment_tab(models, store, page)
             with gr.Tab("Score", id="score"):
                 build_score_tab(store, visit, picker)
             with gr.Tab("Look inside", id="inside") as inside:

@@ -4,11 +4,11 @@ from typing import Any
 
 import gradio as gr
 
-from segmentation.segmenter import Segmenter
 from ui.actions import Actions
-from ui.controls import build_controls
+from ui.controls import build_controls, understand
 from ui.examples import write_examples
 from ui.files_panel import build_files_panel
+from ui.models import Models
 from ui.show import EMPTY, HEADERS
 from ui.store import Store
 from ui.workbench import workbench
@@ -18,16 +18,14 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 LIVE: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "concurrency_limit": 4}
 
 
-def build_segment_tab(
-    segmenter: Segmenter, model: str, store: Store, page: gr.Blocks
-) -> tuple[gr.Textbox, gr.Dropdown]:
+def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr.Textbox, gr.Dropdown]:
     """Lay out the tab and wire its events, inside an open ``gr.Blocks``; returns the visitor's key and the picker."""
-    actions = Actions(segmenter, store)
+    actions = Actions(models, store)
     # The key is kept by the tab of the browser, so a reload brings everything back, and another tab is another visit.
     visit = gr.Textbox(visible="hidden", elem_id="visit")
     with gr.Row(equal_height=False):
         with gr.Column(scale=1, min_width=300):
-            c = build_controls(segmenter.bundle)
+            c = build_controls(models)
         with gr.Column(scale=4, min_width=320):
             summary = gr.HTML(EMPTY, elem_id="summary")
             cancel = gr.Button("Stop after what is done", size="sm", visible=False, elem_id="cancel")
@@ -48,10 +46,10 @@ def build_segment_tab(
             table = gr.Dataframe(
                 headers=HEADERS, interactive=False, visible=False, wrap=True, label="All pictures", elem_id="table"
             )
-            build_files_panel(segmenter, model, store, visit, picker)
+            build_files_panel(models, store, visit, picker)
 
     shown: list[Any] = [summary, bench, problems, table, gallery]
-    network = [c.channel, c.projection, c.pixel_size, c.accurate, c.magnification]
+    network = [c.model, c.channel, c.projection, c.pixel_size, c.accurate, c.magnification]
     everything: list[Any] = [visit, c.drop, *network, *c.knobs]
     results: list[Any] = [visit, cancel, picker, *shown]
 
@@ -60,7 +58,7 @@ def build_segment_tab(
     page.load(
         actions.restore,
         visit,
-        [visit, *c.knobs, c.magnification, c.accurate, picker, *shown],
+        [visit, c.model, c.card, *c.knobs, c.magnification, c.accurate, picker, *shown],
         js="() => [sessionStorage.getItem('nucleoscope-visit') || '']",
         api_visibility="private",
     )
@@ -69,20 +67,18 @@ def build_segment_tab(
     understood = [c.understood, c.reading, c.channel, c.projection, c.pixel_size]
     dropped = gr.on(
         [c.drop.upload, c.drop.clear, c.drop.delete],
-        actions.understand,
+        understand,
         c.drop,
         understood,
         api_visibility="private",
         **LIVE,
     )
     clicked = c.examples.select(_example, None, c.drop, show_progress="hidden", api_visibility="private").then(
-        actions.understand, c.drop, understood, api_visibility="private", show_progress="hidden"
+        understand, c.drop, understood, api_visibility="private", show_progress="hidden"
     )
     runs = [event.then(actions.run, everything, **slow) for event in (dropped, clicked)]
     again = [c.channel.input, c.projection.input, c.accurate.input, c.magnification.change]
     runs.append(gr.on(again, actions.rerun, [visit, *network, *c.knobs], trigger_mode="always_last", **slow))
-    cancel.click(lambda: gr.Button(visible=False), None, cancel, cancels=runs, api_visibility="private")
-
     live = {"api_visibility": "private", **LIVE}
     for knob in c.knobs:
         knob.change(actions.adjust, [visit, picker, *c.knobs], shown, **live)
@@ -99,16 +95,11 @@ def build_segment_tab(
         api_visibility="private",
         api_name="correct_by_hand",
     )
-    own = segmenter.bundle
-    defaults = [
-        own.decode.threshold,
-        own.decode.separation,
-        own.decode.min_area,
-        own.decode.max_area,
-        own.decode.drop_border,
-        own.magnification,
-    ]
-    c.reset.click(lambda: defaults, None, [*c.knobs, c.magnification], show_progress="hidden", api_visibility="private")
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    c.reset.click(actions.defaults, c.model, [*c.knobs, c.magnification], **quiet)
+    chosen = c.model.input(actions.choose_model, c.model, [c.card, *c.knobs, c.magnification], **quiet)
+    runs.append(chosen.then(actions.rerun, [visit, *network, *c.knobs], **slow))
+    cancel.click(lambda: gr.Button(visible=False), None, cancel, cancels=runs, api_visibility="private")
     return visit, picker
 
 

@@ -127,6 +127,7 @@ class Session:
         failures: (file name, sentence) for each picture that could not be segmented.
         paths: the files as uploaded, to be segmented again with other settings.
         reading: how they were read.
+        model: that found the nuclei; None before the first picture.
         params: how nuclei were told apart, as the sliders stand; None before the first picture.
         accurate: whether turned and mirrored views were averaged.
         magnification: of the pictures before the network; None for the bundle's own.
@@ -137,10 +138,16 @@ class Session:
     failures: list[tuple[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     reading: Reading = Reading()
+    model: str | None = None
     params: DecodeParams | None = None
     accurate: bool = False
     magnification: float | None = None
     folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def settings(self) -> tuple[str | None, Reading, bool, float | None]:
+        """All that makes the network run again when it changes."""
+        return self.model, self.reading, self.accurate, self.magnification
 
     @property
     def nbytes(self) -> int:

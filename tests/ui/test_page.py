@@ -179,3 +179,26 @@ def test_paste_from_the_clipboard(page: Page, pictures: tuple[Path, Path]) -> No
         settled(page)
     expect(page.locator("#table")).to_contain_text("tissue")  # the second joins the first
     expect(page.locator("#summary .detail")).to_contain_text("cells: 260 x 200")
+
+
+def test_choose_the_model(page: Page, pictures: tuple[Path, Path], project_root: Path) -> None:
+    other = Segmenter.from_pretrained(project_root / "checkpoints" / "slide", "cpu")
+    give(page, pictures[0])
+    page.locator("#network button").first.click()
+    expect(page.locator("#card")).to_contain_text("For research, not for diagnosis")
+    expect(page.locator("#card")).to_contain_text("Kaggle score on pictures that chose nothing: 0.")
+    page.click("#model input")
+    page.get_by_role("option", name="slide").click()
+    expect(page.locator("#threshold input[type=number]")).to_have_value(str(other.bundle.decode.threshold))
+    expected = other(pictures[0])
+    page.wait_for_function(
+        "count => window.nucleoscope.state.count === count && !document.querySelector('#cancel')?.offsetParent",
+        arg=expected.count,
+    )
+    settled(page)
+    labels = np.array(state(page, "[...S.labels]")).reshape(expected.labels.shape)
+    np.testing.assert_array_equal(labels, expected.labels)
+    page.reload()
+    settled(page)
+    assert shown_count(page) == expected.count
+    expect(page.locator("#separation input[type=number]")).to_have_value(str(other.bundle.decode.separation))

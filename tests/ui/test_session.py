@@ -12,6 +12,7 @@ from segmentation.pixel_size import PixelSize
 from segmentation.segmenter import Segmentation
 from tests.conftest import squares
 from ui.actions import Actions
+from ui.models import Models
 from ui.session import Found, Reading, Session, segment_files
 from ui.show import overview, page_table, summary_html
 from ui.store import Store, VisitError
@@ -153,9 +154,9 @@ def test_downloads_go_with_the_session(session: Session) -> None:
     assert not folder.exists()
 
 
-def test_actions_on_a_forgotten_visit_leave_the_page_alone(segmenter: Segmenter) -> None:
-    actions = Actions(segmenter, Store())
+def test_actions_on_a_forgotten_visit_leave_the_page_alone(bundle_folder: Path) -> None:
+    actions = Actions(Models([bundle_folder], "cpu"), Store())
     knobs = (0.5, 0.0, 12, 0, False)
     assert all(isinstance(value, dict) for value in actions.adjust("gone", None, *knobs))
-    (values,) = actions.rerun("gone", "As it is", "Each plane by itself", 0, False, 1.0, *knobs)
+    (values,) = actions.rerun("gone", "own", "As it is", "Each plane by itself", 0, False, 1.0, *knobs)
     assert len(values) == 8
