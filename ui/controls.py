@@ -146,7 +146,7 @@ def build_controls(models: Models) -> Controls:
             elem_id="accurate",
         )
         magnification = gr.Slider(
-            0.25,
+            0.1,
             4,
             bundle.magnification,
             step=0.05,
