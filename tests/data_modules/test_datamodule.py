@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -78,6 +79,9 @@ def test_processes_share_the_pictures():
 
 @pytest.mark.parametrize("accelerator", [CPUAccelerator(), CUDAAccelerator()])
 def test_workers_give_way_where_training_needs_the_same_cores(accelerator):
+    # OpenCV's threads are running when the worker starts, as they are once large pictures have been validated.
+    cv2.setNumThreads(2)
+    cv2.GaussianBlur(np.zeros((2000, 2000), np.float32), (0, 0), 5)
     data = ready(workers=1)
     data.trainer = SimpleNamespace(
         global_rank=0, world_size=1, predicting=False, lightning_module=None, accelerator=accelerator
