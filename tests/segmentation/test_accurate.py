@@ -16,7 +16,7 @@ from segmentation.examples import make_example
 from segmentation.image_io import read_image
 from segmentation.residual_unet import ResidualUNet
 from segmentation.writers import read_labels
-from ui.session import segment_files
+from ui.session import Session, segment_files
 
 NAMES = ("foreground", "distance")
 ORIENTATIONS = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
@@ -116,8 +116,9 @@ def test_pages_command_line_and_web_page(bundle: Bundle, pixels: NDArray, tmp_pa
     pages = list(segmenter.segment_pages(tmp_path / "stack.tif", params, accurate=True))
     np.testing.assert_array_equal(pages[0].labels, expected)
     np.testing.assert_array_equal(pages[1].labels > 0, expected[::-1] > 0)
-    session = segment_files(segmenter, [tmp_path / "a.png"], params, lambda done, text: None, accurate=True)
-    np.testing.assert_array_equal(session.results[0].labels, expected)
+    session = Session(accurate=True)
+    list(segment_files(session, segmenter, [("a.png", tmp_path / "a.png")], params, lambda done, text: None))
+    np.testing.assert_array_equal(session.found[0].labels, expected)
     settings = ["--threshold", repr(params.threshold), "--min-area", "0", "--separation", "0"]
     command = [str(tmp_path / "a.png"), "--model", str(folder), "--device", "cpu", *settings]
     for switch, labels in ((["--accurate"], expected), ([], segmenter(pixels, params).labels)):

@@ -192,8 +192,7 @@ def test_choose_the_model(page: Page, pictures: tuple[Path, Path], project_root:
     expect(page.locator("#threshold input[type=number]")).to_have_value(str(other.bundle.decode.threshold))
     expected = other(pictures[0])
     page.wait_for_function(
-        "count => window.nucleoscope.state.count === count && !document.querySelector('#cancel')?.offsetParent",
-        arg=expected.count,
+        "sum => window.nucleoscope.state.labels.reduce((a, b) => a + b, 0) === sum", arg=int(expected.labels.sum())
     )
     settled(page)
     labels = np.array(state(page, "[...S.labels]")).reshape(expected.labels.shape)
