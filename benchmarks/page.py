@@ -34,11 +34,14 @@ def main() -> None:
         path = Path(folder) / "cells.png"
         Image.fromarray(example.pixels.squeeze()).save(path)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(address)
-        page.wait_for_selector("#examples img")
-        drops = [
-            _timed(page, lambda: page.set_input_files("#drop input[type=file]", str(path))) for _ in range(repeats)
-        ]
+        drops = []
+        for _ in range(repeats):  # a new visit each time: a second drop would join the first
+            page.goto(address)
+            page.evaluate("sessionStorage.clear()")
+            page.goto(address)
+            page.wait_for_selector("#examples img")
+            page.wait_for_timeout(500)
+            drops.append(_timed(page, lambda: page.set_input_files("#drop input[type=file]", str(path))))
         moves = [_timed(page, lambda step=step: _set(page, 0.5 + 0.03 * step)) for step in range(repeats)]
         count = page.evaluate("window.nucleoscope.state.count")
     product = min(_product() for _ in range(5))
