@@ -2,10 +2,29 @@
 
 import base64
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """The page in a tab of its own; afterwards it must have asked no other host, and thrown nothing."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(30_000)
+    strangers: list[str] = []
+    faults: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else strangers.append(r.url))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if "js_on_load" in message.text else None)
+    page.goto(address)
+    yield page
+    page.close()
+    assert strangers == []  # labs work offline, and pictures are private
+    assert faults == []
 
 
 def shown_count(page: Page) -> int:

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from segmentation import Segmenter
 from segmentation.examples import make_example
+from tests.ui.browser import opened
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -63,18 +64,9 @@ def url(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def page(browser: Browser, url: str) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1360, "height": 950})
-    page.set_default_timeout(30_000)
-    strangers: list[str] = []
-    faults: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else strangers.append(r.url))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(url)
-    expect(page.locator("#examples img").first).to_be_visible()
-    yield page
-    page.close()
-    assert strangers == []  # labs work offline, and pictures are private
-    assert faults == []
+    with opened(browser, url) as page:
+        expect(page.locator("#examples img").first).to_be_visible()
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import gradio as gr
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from segmentation import Bundle, MicroscopyImage, Segmenter, UNet
 from segmentation.examples import make_example
@@ -31,23 +31,6 @@ def served() -> Iterator[str]:
     _, address, _ = blocks.launch(quiet=True, prevent_thread_lock=True, ssr_mode=False, footer_links=[])
     yield address
     blocks.close(verbose=False)
-
-
-@contextmanager
-def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """The page in a tab of its own; afterwards it must have asked no other host, and thrown nothing."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(30_000)
-    strangers: list[str] = []
-    faults: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else strangers.append(r.url))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if "js_on_load" in message.text else None)
-    page.goto(address)
-    yield page
-    page.close()
-    assert strangers == []
-    assert faults == []
 
 
 def look(page: Page, *, own: bool) -> None:

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from segmentation import Bundle, MicroscopyImage, UNet
 from segmentation.inspection import choose_part, convolve3x3, max_pool2x2, transposed_convolution2x2
-from tests.ui.inside_page import PICTURE, look, opened, served
+from tests.ui.browser import opened
+from tests.ui.inside_page import PICTURE, look, served
 from ui.inside_tab import demo_picture
 
 PRESETS = {

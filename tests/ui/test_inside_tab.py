@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from segmentation import Bundle, Preprocessing, Segmenter, UNet
-from tests.ui.inside_page import build, look, opened, served
+from tests.ui.browser import opened
+from tests.ui.inside_page import build, look, served
 
 CHANNELS = {"Down 1": 16, "Down 2": 32, "Down 3": 64, "Down 4": 128, "Bottom": 256}
 

@@ -13,22 +13,9 @@ from playwright.sync_api import Page, expect
 
 from segmentation import Segmenter
 from segmentation.examples import make_example
-from tests.ui.browser import give, set_number, settled, shown_count, state
+from tests.ui.browser import drop, give, set_number, settled, shown_count, state
 
 pytestmark = pytest.mark.browser
-
-
-def drop(page: Page, path: Path) -> None:
-    """Let go of a file over the drop zone, as a mouse does."""
-    content = base64.b64encode(path.read_bytes()).decode()
-    script = """([content, name]) => {
-        const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
-        const data = new DataTransfer();
-        data.items.add(new File([bytes], name));
-        return data;
-    }"""
-    data = page.evaluate_handle(script, [content, path.name])
-    page.dispatch_event("#drop button", "drop", {"dataTransfer": data})
 
 
 def test_drop_a_16_bit_tiff(page: Page, pictures: tuple[Path, Path], segmenter: Segmenter) -> None:
