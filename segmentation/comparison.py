@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.error_analysis import ErrorCounts, errors_by_cause
+from segmentation.error_analysis import CAUSES, ErrorCounts, errors_by_cause, fates_of
 from segmentation.errors import ImageShapeError
 from segmentation.overlay import outlines
-from segmentation.scores import foreground_dice, foreground_iou, match, matched_pairs, overlap_pixels
+from segmentation.scores import foreground_dice, foreground_iou, match
 
 _TINT = 0.35  # share of the colour inside an object, so that the picture still shows
 
@@ -106,25 +106,11 @@ def class_map(preds: NDArray, target: NDArray, iou: float = 0.5) -> NDArray[np.u
         ImageShapeError: if the two are not ``(H, W)`` of one shape.
         ParameterError: if ``iou`` is out of range.
     """
-    matched_preds, matched_true = matched_pairs(preds, target, iou)
-    table, pred_labels, true_labels = overlap_pixels(preds, target)
-    pred_area, true_area = table.sum(axis=1), table.sum(axis=0)
-    cells = table.tocoo()
-    objects = (pred_labels[cells.row] != 0) & (true_labels[cells.col] != 0)
-    rows, columns, pixels = cells.row[objects], cells.col[objects], cells.data[objects]
-
-    held = 2 * pixels >= true_area[columns]
-    holders = np.bincount(rows[held], minlength=len(pred_labels)) > 1
-    merged = np.isin(np.arange(len(true_labels)), columns[held & holders[rows]])
-    piece = 2 * pixels >= pred_area[rows]
-    split = np.bincount(columns[piece], minlength=len(true_labels)) > 1
-    missed = 10 * np.bincount(columns, weights=pixels, minlength=len(true_labels)) < true_area
-    causes = [true_labels == 0, np.isin(true_labels, matched_true), merged, split, missed]
-    of_true = np.select(causes, [Fate.BACKGROUND, Fate.FOUND, Fate.MERGED, Fate.SPLIT, Fate.MISSED], Fate.OUTLINE)
-
-    stray = 10 * np.bincount(rows, weights=pixels, minlength=len(pred_labels)) < pred_area
-    spurious = stray & (pred_labels != 0) & ~np.isin(pred_labels, matched_preds)
-    of_pred = np.where(spurious, Fate.SPURIOUS, Fate.BACKGROUND)
+    fates = fates_of(preds, target, iou)
+    of_cause = np.array([Fate[cause.upper()] for cause in CAUSES])
+    true_labels, of_true = _with_background(fates.true_labels, of_cause[fates.cause])
+    spurious = np.where(fates.spurious, Fate.SPURIOUS, Fate.BACKGROUND)
+    pred_labels, of_pred = _with_background(fates.pred_labels, spurious)
     return np.where(target != 0, _looked_up(target, true_labels, of_true), _looked_up(preds, pred_labels, of_pred))
 
 
@@ -165,6 +151,11 @@ def draw_comparison(
     edge = outlines(target, width) | (predicted & (classes == Fate.SPURIOUS))
     result[edge] = colours[classes[edge]]
     return result
+
+
+def _with_background(labels: NDArray, fates: NDArray) -> tuple[NDArray, NDArray]:
+    place = np.searchsorted(labels, 0)  # some may be negative
+    return np.insert(labels, place, 0), np.insert(fates, place, Fate.BACKGROUND)
 
 
 def _looked_up(labels: NDArray, values: NDArray, fates: NDArray) -> NDArray[np.uint8]:

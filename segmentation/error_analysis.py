@@ -1,6 +1,7 @@
 """What went wrong with each true nucleus, and how it depends on size: counts that add up over pictures."""
 
 from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from segmentation.scores import matched_pairs, overlap_pixels
 # Size classes by equivalent diameter in pixels: each from its edge to just below the next, the last without an end.
 SIZE_EDGES = (0, 8, 12, 20, 40, 80)
 SIZE_IOUS = (0.5, 0.75)  # a nucleus counts as found at each of these
+CAUSES = ("found", "merged", "split", "missed", "outline")  # the first that fits
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,29 @@ def errors_by_cause(preds: NDArray, target: NDArray, iou: float = 0.5) -> ErrorC
         ImageShapeError: if the two are not ``(H, W)`` of one shape.
         ParameterError: if ``iou`` is out of range.
     """
+    fates = fates_of(preds, target, iou)
+    counts = [*np.bincount(fates.cause, minlength=len(CAUSES)), fates.spurious.sum()]
+    return ErrorCounts(*(int(count) for count in counts))
+
+
+class Fates(NamedTuple):
+    """What became of each object of two label images; see :func:`errors_by_cause`.
+
+    Attributes:
+        true_labels: ``(n,)`` rising, the true nuclei.
+        cause: ``(n,)`` index into :data:`CAUSES` of each.
+        pred_labels: ``(m,)`` rising, the predicted objects.
+        spurious: ``(m,)`` whether each is.
+    """
+
+    true_labels: NDArray
+    cause: NDArray[np.int64]
+    pred_labels: NDArray
+    spurious: NDArray[np.bool_]
+
+
+def fates_of(preds: NDArray, target: NDArray, iou: float = 0.5) -> Fates:
+    """The rules of :func:`errors_by_cause`, object by object; the same arguments and errors."""
     matched_preds, matched_true = matched_pairs(preds, target, iou)
     table, pred_labels, true_labels = overlap_pixels(preds, target)
     pred_area, true_area = table.sum(axis=1), table.sum(axis=0)
@@ -96,13 +121,12 @@ def errors_by_cause(preds: NDArray, target: NDArray, iou: float = 0.5) -> ErrorC
     split = np.bincount(columns[piece], minlength=len(true_labels)) > 1
     missed = 10 * np.bincount(columns, weights=pixels, minlength=len(true_labels)) < true_area
     causes = [np.isin(true_labels, matched_true), merged, split, missed]
-    nuclei = true_labels != 0
-    first = np.select(causes, list(range(len(causes))), default=len(causes))[nuclei]
+    nuclei, objects = true_labels != 0, pred_labels != 0
+    first = np.select(causes, list(range(len(causes))), default=len(causes))
 
     stray = 10 * np.bincount(rows, weights=pixels, minlength=len(pred_labels)) < pred_area
-    spurious = stray & (pred_labels != 0) & ~np.isin(pred_labels, matched_preds)
-    counts = [*np.bincount(first, minlength=len(causes) + 1), spurious.sum()]
-    return ErrorCounts(*(int(count) for count in counts))
+    spurious = stray & ~np.isin(pred_labels, matched_preds)
+    return Fates(true_labels[nuclei], first[nuclei], pred_labels[objects], spurious[objects])
 
 
 def recall_by_size(preds: NDArray, target: NDArray) -> SizeCounts:

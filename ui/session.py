@@ -47,6 +47,7 @@ class Found:
         file_name: as the visitor knows it.
         sha256: of the file.
         history: what was corrected by hand.
+        thumbnail: the labels that it was drawn of, and the small picture for the gallery.
         own_pixel_size: what the file says, where the visitor said otherwise.
     """
 
@@ -56,6 +57,7 @@ class Found:
     sha256: str
     history: History
     own_pixel_size: PixelSize | None = field(init=False)
+    thumbnail: tuple[NDArray, NDArray[np.uint8]] | None = field(init=False, default=None)
     _before: tuple[Segmentation, History] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:

@@ -72,6 +72,13 @@ def show_all(session: Session) -> tuple[Any, Any, Any]:
 
 
 def _thumbnail(found: Found) -> NDArray[np.uint8]:
+    # Kept: the gallery is sent after every picture and every gesture, and would draw all pictures each time.
+    if found.thumbnail is None or found.thumbnail[0] is not found.labels:
+        found.thumbnail = found.labels, _draw_thumbnail(found)
+    return found.thumbnail[1]
+
+
+def _draw_thumbnail(found: Found) -> NDArray[np.uint8]:
     display = to_display(found.result.image)
     factor = max(1, max(display.shape) // (2 * THUMBNAIL))
     small = cv2.resize(display, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA).astype(np.uint8)
