@@ -37,6 +37,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     parser.add_argument("--host", default=None, help="address to listen on; 0.0.0.0 lets other computers in")
     parser.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="offer the page's actions to language models, as MCP tools at /gradio_api/mcp/",
+    )
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     return parser
 
@@ -61,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             footer_links=[],
             ssr_mode=False,
             run_history=False,
+            mcp_server=options.mcp,
             quiet=True,  # its own lines advertise a public link
             prevent_thread_lock=True,
         )
@@ -68,6 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: cannot listen on port {options.port} ({error}); choose another with --port.", file=sys.stderr)
         return 1
     print(f"Nucleoscope is at {address} (stop it with Ctrl+C)", flush=True)
+    if options.mcp:
+        print(f"MCP tools are at {address}gradio_api/mcp/", flush=True)
     page.block_thread()
     return 0
 

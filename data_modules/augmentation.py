@@ -46,6 +46,8 @@ class AugmentationParams:
         underexpose: probability of a picture of few grey levels, noisy and compressed, and stretched again.
         invert: probability of a negative.
         empty: probability that the crop gives way to a picture without nuclei (see ``empty_fields``).
+        plain: probability that a crop keeps its own pixel values, flipped, turned and moderately scaled only: where
+            annotators see the outline of a blurred or faint nucleus is learned from such crops.
     """
 
     flip: bool = True
@@ -68,6 +70,7 @@ class AugmentationParams:
     underexpose: float = 0.0
     invert: float = 0.05
     empty: float = 0.0
+    plain: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("scale", "contrast", "gamma", "saturation"):
@@ -77,7 +80,7 @@ class AugmentationParams:
         for name in ("shear", "elastic", "brightness", "blur", "noise", "hue"):
             if getattr(self, name) < 0:
                 raise ParameterError(f"{name}={getattr(self, name)}: 0 (off) or more.")
-        for name in ("mix", "grey", "tint", "shading", "jpeg", "underexpose", "invert", "empty"):
+        for name in ("mix", "grey", "tint", "shading", "jpeg", "underexpose", "invert", "empty", "plain"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ParameterError(f"{name}={getattr(self, name)}: between 0 (off) and 1.")
         if self.shear > 30:
@@ -118,20 +121,24 @@ class Augmenter:
         # Scaled before all else and by itself, so that the costly warps see no more pixels than they need. Evenly
         # drawn on a log scale: half as large is as likely as twice as large.
         reach = self.crop + 2 * self._margin
-        side = max(round(reach * float(np.exp(generator.uniform(*-np.log(self.params.scale[::-1]))))), 1)
+        plain = self.params.plain > 0 and generator.random() < self.params.plain
+        scale = np.log(self.params.scale) * (0.5 if plain else 1.0)
+        side = max(round(reach * float(np.exp(generator.uniform(*-scale[::-1])))), 1)
         pixels, labels = _random_window(pixels, labels, side, generator)
         pixels, labels = _resize(pixels, labels, reach)
         coloured = bool((pixels[::4, ::4] != pixels[::4, ::4, :1]).any())
         photometry = self._colour if coloured else self._grey
         for stage in (self._warp, self._turn, photometry):
             stage.seed_(int(generator.integers(2**31)))
-        pixels, labels = _move(self._warp, pixels, labels)
+        if not plain:
+            pixels, labels = _move(self._warp, pixels, labels)
         # Cropped here: imgaug's own CenterCropToFixedSize fails on NumPy 2.4.
         inner = slice(self._margin, self._margin + self.crop)
         pixels, labels = _move(self._turn, pixels[inner, inner], labels[inner, inner])
         if generator.random() < self.params.empty:
             pixels, labels = empty_field(pixels, generator), np.zeros_like(labels)
-        return photometry(image=pixels), labels
+            plain = False
+        return pixels if plain else photometry(image=pixels), labels
 
 
 def _move(

@@ -32,6 +32,27 @@ class ResidualBlock(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
+class FineBranch(nn.Module):
+    """What the finest level found, spread out over its pixels and looked at beside the picture at full resolution."""
+
+    def __init__(self, in_channels: int, finest: int, out_channels: int, width: int, block: int) -> None:
+        super().__init__()
+        self.see = nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False)
+        self.spread = nn.Sequential(
+            nn.Conv2d(finest, width * block**2, kernel_size=1, bias=False),
+            nn.PixelShuffle(block),
+            nn.BatchNorm2d(width),
+        )
+        self.refine = ResidualBlock(width)
+        self.correct = nn.Conv2d(width, out_channels, kernel_size=1)
+        nn.init.zeros_(self.correct.weight)
+        nn.init.zeros_(self.correct.bias)  # type: ignore[arg-type]  # it has a bias
+
+    def forward(self, images: Tensor, found: Tensor) -> Tensor:
+        """``(N, C, H, W)`` pixels and ``(N, finest, H / block, W / block)`` -> logits ``(N, maps, H, W)`` to add."""
+        return self.correct(self.refine(F.relu(self.see(images) + self.spread(found))))
+
+
 class ResidualUNet(nn.Module):
     """U-Net whose finest level is a block of pixels, gathered into channels and spread out again at the end.
 
@@ -44,9 +65,11 @@ class ResidualUNet(nn.Module):
         out_channels: maps to predict, each through its own sigmoid.
         channels: width of each level, finest first.
         block: side of the stem's pixel blocks.
+        fine: width of a thin branch at the full resolution, which sees the picture's own pixels beside what the levels
+            found and corrects where outlines run; 0 leaves it out. It starts by correcting nothing.
 
     Raises:
-        ParameterError: if ``channels`` has less than two levels, or ``block`` is less than 1.
+        ParameterError: if ``channels`` has less than two levels, ``block`` is less than 1, or ``fine`` less than 0.
     """
 
     def __init__(
@@ -55,11 +78,13 @@ class ResidualUNet(nn.Module):
         out_channels: int = 1,
         channels: Sequence[int] = (24, 48, 96, 128, 160),
         block: int = 2,
+        fine: int = 0,
     ) -> None:
         super().__init__()
-        if len(channels) < 2 or block < 1:
+        if len(channels) < 2 or block < 1 or fine < 0:
             raise ParameterError(
-                f"channels={tuple(channels)}, block={block}: give at least two levels, and a block of at least 1 pixel."
+                f"channels={tuple(channels)}, block={block}, fine={fine}: give at least two levels, a block of at least "
+                "1 pixel, and no fine branch (0) or a positive width of it."
             )
         finest = channels[0]
         self.stem = nn.Sequential(nn.PixelUnshuffle(block), ConvNorm(in_channels * block**2, finest))
@@ -73,12 +98,14 @@ class ResidualUNet(nn.Module):
         self.head = nn.Sequential(
             ConvNorm(finest, finest), nn.Conv2d(finest, out_channels * block**2, kernel_size=1), nn.PixelShuffle(block)
         )
+        self.fine = FineBranch(in_channels, finest, out_channels, fine, block) if fine else None
         self.stride = block * 2 ** (len(channels) - 1)
         self.arguments = {
             "in_channels": in_channels,
             "out_channels": out_channels,
             "channels": list(channels),
             "block": block,
+            "fine": fine,
         }
 
     def logits(self, images: Tensor) -> Tensor:
@@ -88,8 +115,8 @@ class ResidualUNet(nn.Module):
         """
         height, width = images.shape[-2:]
         pad_bottom, pad_right = -height % self.stride, -width % self.stride
-        x = F.pad(images, (0, pad_right, 0, pad_bottom), mode="replicate") if pad_bottom or pad_right else images
-        x = self.stem(x)
+        padded = F.pad(images, (0, pad_right, 0, pad_bottom), mode="replicate") if pad_bottom or pad_right else images
+        x = self.stem(padded)
         skips: list[Tensor] = []
         for level in self.down:
             x = level(x)
@@ -97,7 +124,8 @@ class ResidualUNet(nn.Module):
         skips.pop()
         for lift, level in zip(reversed(self.lift), reversed(self.up), strict=True):
             x = level(F.relu(skips.pop() + F.interpolate(lift(x), scale_factor=2.0, mode="nearest")))
-        return self.head(x)[..., :height, :width]
+        logits = self.head(x) if self.fine is None else self.head(x) + self.fine(padded, x)
+        return logits[..., :height, :width]
 
     def forward(self, images: Tensor) -> Tensor:
         """``(N, C, H, W)`` prepared pixels -> ``(N, out_channels, H, W)`` probabilities in [0, 1]."""

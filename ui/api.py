@@ -1,38 +1,39 @@
 """The page's actions for programs: named endpoints with types, for gradio_client and as MCP tools.
 
-Each takes files and plain values and gives files and plain values; nothing is kept between two calls.
+Each takes files and plain values and gives files and plain values; nothing is kept between two calls. Their docstrings
+are what programs read: Gradio and MCP show them, parameter by parameter.
 """
 
 import json
 import tempfile
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
+import numpy as np
 import tifffile
 
 from segmentation.comparison import compare
 from segmentation.corrections import Correction, apply, renumbered
-from segmentation.exports import FORMATS, run_record, write_all, write_table, zip_folder
+from segmentation.exports import run_record, write_all, write_table, zip_folder
 from segmentation.image_info import describe as describe_file
 from segmentation.image_io import read_image, read_images
+from segmentation.inspection import choose_part, inspect_part, layer_table
 from segmentation.measurements import measure as measure_nuclei
 from segmentation.pixel_size import PixelSize
 from segmentation.scores import THRESHOLDS
-from segmentation.segmenter import Segmenter
 from segmentation.truth_io import read_truth
 from segmentation.writers import free_name, write_labels
+from ui.models import Models
 from ui.show import as_messages
 
 
 class Api:
-    """The endpoints of one model; each method is one, under its own name."""
+    """The endpoints; each method is one, under its own name."""
 
-    def __init__(self, segmenter: Segmenter, model: str) -> None:
-        self._segmenter, self._model = segmenter, model
+    def __init__(self, models: Models) -> None:
+        self._models = models
         # Gradio copies what is returned; the oldest folder is removed when a new one pushes it out.
         self._folders: deque[tempfile.TemporaryDirectory[str]] = deque(maxlen=32)
 
@@ -41,7 +42,11 @@ class Api:
         return Path(self._folders[-1].name)
 
     def describe(self, picture: str) -> dict[str, Any]:
-        """Say what a picture file holds: size, channels, bit depth, pages, pixel size."""
+        """Say what a picture file holds: size, channels, bit depth, pages, pixel size.
+
+        Args:
+            picture: a PNG, JPEG, TIFF, OME-TIFF, BMP or GIF file.
+        """
         with as_messages():
             info = describe_file(Path(picture))
         return {**json.loads(json.dumps(asdict(info), default=str)), "sentence": info.sentence()}
@@ -55,14 +60,31 @@ class Api:
         max_area: int | None,
         drop_border: bool | None,
         channel: str,
+        projection: str,
         pixel_size: float | None,
         accurate: bool,
         magnification: float | None,
         formats: list[str],
+        model: str,
     ) -> tuple[dict[str, Any], str]:
         """Find every nucleus in a picture, on every page of it; empty values are the model's own, or the file's.
 
-        Gives the number of nuclei and the settings of each page, and a zip with the files that ``formats`` names.
+        Gives the number of nuclei and the settings of each page, and a zip with the files that are asked for.
+
+        Args:
+            picture: a PNG, JPEG, TIFF, OME-TIFF, BMP or GIF file.
+            threshold: foreground from this probability up, 0 to 1.
+            separation: cut clumps at saddles this deep; 0 never cuts, lower values above 0 cut more.
+            min_area: drop smaller objects, in pixels.
+            max_area: drop larger objects, in pixels; 0 keeps all.
+            drop_border: drop nuclei that the picture's border cuts.
+            channel: use this channel alone: its number from 0, or its name; empty takes grey or RGB whole.
+            projection: "max" or "mean" of a stack's planes; empty takes each plane by itself.
+            pixel_size: micrometres a pixel, down and across; 0 takes the file's word.
+            accurate: average eight turned and mirrored views; takes eight times as long.
+            magnification: of the picture before the network; 0 takes the model's own.
+            formats: files to put into the zip.
+            model: name of a model that this page offers; empty takes the one it starts with.
         """
         given: dict[str, Any] = {
             "threshold": threshold,
@@ -71,21 +93,23 @@ class Api:
             "max_area": max_area,
             "drop_border": drop_border,
         }
-        bundle = self._segmenter.bundle
         folder, paths, pages, taken = self._folder(), [], [], set[str]()
         with as_messages():
+            segmenter = self._models.segmenter(model or None)
+            bundle = segmenter.bundle
             params = replace(bundle.decode, **{key: value for key, value in given.items() if value is not None})
             size = PixelSize(pixel_size, pixel_size) if pixel_size else None
             taken_channel = int(channel) if channel.isdecimal() else channel or None
-            for page in read_images(Path(picture), channel=taken_channel):
+            planes: Any = projection or None  # checked by the reader
+            for page in read_images(Path(picture), channel=taken_channel, projection=planes):
                 image = replace(page, pixel_size=size) if size else page
-                result = self._segmenter(image, params, accurate=accurate, magnification=magnification)
+                result = segmenter(image, params, accurate=accurate, magnification=magnification or None)
                 record = run_record(
                     result,
                     bundle,
-                    model=self._model,
+                    model=model or self._models.default,
                     accurate=accurate,
-                    magnification=magnification,
+                    magnification=magnification or None,
                     channel=taken_channel,
                     pixel_size=image.pixel_size,
                     source=Path(picture),
@@ -103,7 +127,13 @@ class Api:
         return {"nuclei": sum(page["nuclei"] for page in pages), "pages": pages}, str(archive)
 
     def measure(self, picture: str, labels: str, pixel_size: float | None) -> str:
-        """Measure the nuclei of a label image on their picture; gives a CSV file with a row for each."""
+        """Measure the nuclei of a label image on their picture; gives a CSV file with a row for each.
+
+        Args:
+            picture: the picture, of one page.
+            labels: label image of the same size: 0 the background, every nucleus a number of its own.
+            pixel_size: micrometres a pixel, down and across; 0 takes the file's word.
+        """
         with as_messages():
             image = read_image(Path(picture))
             size = PixelSize(pixel_size, pixel_size) if pixel_size else image.pixel_size
@@ -112,7 +142,12 @@ class Api:
         return str(write_table(self._folder() / "nuclei.csv", table))
 
     def score(self, labels: str, truth: str) -> dict[str, Any]:
-        """Score a label image against the true one: IoU, Dice, average precision, and what became of each nucleus."""
+        """Score a label image against the true one: IoU, Dice, average precision, and what became of each nucleus.
+
+        Args:
+            labels: label image to be judged.
+            truth: the true label image, of the same size.
+        """
         with as_messages():
             shape = read_image(Path(labels), channel=0).shape
             preds, target = read_truth([labels], shape), read_truth([truth], shape)
@@ -132,6 +167,10 @@ class Api:
         """Correct a label image by a list of {"kind": "delete", "merge", "split" or "draw", "labels", "points"}.
 
         Points are (y, x) in pixels. Gives the number of nuclei and the label image, numbered without gaps.
+
+        Args:
+            labels: label image.
+            corrections: done one after the other.
         """
         with as_messages():
             array = tifffile.imread(labels) if labels.lower().endswith((".tif", ".tiff")) else None
@@ -142,11 +181,49 @@ class Api:
         path = self._folder() / "corrected_labels.tif"
         return int(final.max()), str(write_labels(path, final))
 
-    def model(self) -> dict[str, Any]:
-        """Tell about the model: network, decode parameters, training and scores."""
-        bundle = self._segmenter.bundle
+    def look_inside(self, picture: str, model: str) -> tuple[dict[str, Any], str]:
+        """Run the network on the part of a picture where most happens, and tell what each of its levels sees.
+
+        Gives the part, the levels with their sizes and parameters, the total of these, and a NumPy archive (npz) with
+        the feature maps of each level, channels first.
+
+        Args:
+            picture: the picture, of one page.
+            model: name of a model that this page offers; empty takes the one it starts with.
+        """
+        with as_messages():
+            segmenter = self._models.segmenter(model or None)
+            part = choose_part(segmenter.bundle, read_image(Path(picture)))
+            levels = inspect_part(segmenter.bundle, part, segmenter.device)
+        path = self._folder() / "levels.npz"
+        arrays: dict[str, Any] = {level.name.lower().replace(" ", "_"): level.maps for level in levels}
+        np.savez_compressed(path, **arrays)
+        told: dict[str, Any] = {
+            "part": {"top": part.rows.start, "left": part.columns.start, "shape": list(part.pixels.shape)},
+            "levels": [
+                {
+                    "name": level.name,
+                    "side": level.side,
+                    "shape": list(level.maps.shape),
+                    "parameters": level.parameters,
+                }
+                for level in levels
+            ],
+            "parameters": sum(row.parameters for row in layer_table(segmenter.bundle.network)),
+        }
+        return told, str(path)
+
+    def model(self, model: str) -> dict[str, Any]:
+        """Tell about a model: decode parameters, training and scores, and which others there are.
+
+        Args:
+            model: name of a model that this page offers; empty takes the one it starts with.
+        """
+        with as_messages():
+            bundle = self._models.segmenter(model or None).bundle
         return {
-            "name": self._model,
+            "name": model or self._models.default,
+            "models": self._models.names,
             "revision": bundle.revision,
             "maps": list(bundle.maps),
             "decode": asdict(bundle.decode),
@@ -154,48 +231,3 @@ class Api:
             "training": bundle.training,
             "scores": bundle.scores,
         }
-
-
-def build_api(segmenter: Segmenter, model: str) -> None:
-    """Register the endpoints, inside an open ``gr.Blocks``; nothing of it is seen on the page."""
-    api, own = Api(segmenter, model), segmenter.bundle
-    decode = own.decode
-    with gr.Column(visible=False):
-
-        def endpoint(action: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-            name = action.__name__
-            gr.Button(name).click(action, inputs, outputs, api_name=name, concurrency_id="model", concurrency_limit=1)
-
-        def number(label: str, value: float | None = None) -> gr.Number:
-            return gr.Number(value, label=label)
-
-        endpoint(api.describe, [gr.File(label="picture")], [gr.JSON(label="description")])
-        endpoint(
-            api.segment,
-            [
-                gr.File(label="picture"),
-                number("threshold", decode.threshold),
-                number("separation", decode.separation),
-                gr.Number(decode.min_area, label="min_area", precision=0),
-                gr.Number(decode.max_area, label="max_area", precision=0),
-                gr.Checkbox(decode.drop_border, label="drop_border"),
-                gr.Textbox("", label="channel"),
-                number("pixel_size", 0),
-                gr.Checkbox(False, label="accurate"),
-                number("magnification", own.magnification),
-                gr.CheckboxGroup(list(FORMATS), value=["labels", "overlay", "csv", "run"], label="formats"),
-            ],
-            [gr.JSON(label="result"), gr.File(label="files")],
-        )
-        endpoint(
-            api.measure,
-            [gr.File(label="picture"), gr.File(label="labels"), number("pixel_size", 0)],
-            [gr.File(label="measurements")],
-        )
-        endpoint(api.score, [gr.File(label="labels"), gr.File(label="truth")], [gr.JSON(label="scores")])
-        endpoint(
-            api.correct,
-            [gr.File(label="labels"), gr.JSON(label="corrections")],
-            [gr.Number(label="nuclei"), gr.File(label="labels")],
-        )
-        endpoint(api.model, [], [gr.JSON(label="model")])

@@ -61,11 +61,12 @@ class _Seen:
     """What was looked into last; the picture itself belongs to another tab, which may forget it."""
 
     image: weakref.ref[MicroscopyImage]
+    revision: str
     views: list[LevelView]
 
 
 def build_inside_tab(
-    segmenter: Segmenter,
+    segmenter_of: Callable[..., Segmenter],
     current: Component | Sequence[Component],
     picture_of: Callable[..., MicroscopyImage | None],
     tab: gr.Tab | None = None,
@@ -73,13 +74,13 @@ def build_inside_tab(
     """Lay out the tab and wire its events, inside an open ``gr.Blocks`` or ``gr.Tab``.
 
     Args:
-        segmenter: whose network is looked into.
-        current: one or several components that know the visitor's picture at hand.
+        segmenter_of: from the values of ``current`` to the model whose network is looked into, and without values to
+            the one that the page starts with.
+        current: one or several components that know the visitor's picture and model at hand.
         picture_of: from their values to that picture; None if there is none, and a generated one takes its place.
         tab: looks by itself when this tab is chosen and the picture at hand is another one than before.
     """
-    rows = layer_table(segmenter.bundle.network)
-    total = sum(row.parameters for row in rows)
+    rows, title = _layers(segmenter_of())
     seen = gr.State(None, time_to_live=3600)
     known = [current] if isinstance(current, Component) else list(current)
     gr.Markdown(_INTRO, elem_id="inside-intro")
@@ -104,12 +105,12 @@ def build_inside_tab(
         apply_default_css=False,
         elem_id="inside-channels",
     )
-    with gr.Accordion(f"Every layer and its parameters: {total:,} in all", open=False, elem_id="inside-layers"):
+    with gr.Accordion(title, open=False, elem_id="inside-layers") as layers:
         gr.Markdown(_LAYERS)
-        gr.HTML(draw_table(rows), css_template=_static("unet_channels.css"), js_on_load=None, apply_default_css=False)
+        table = gr.HTML(rows, css_template=_static("unet_channels.css"), js_on_load=None, apply_default_css=False)
     gr.Markdown(_HAND)
     demo = gr.HTML(
-        demo_picture(choose_part(segmenter.bundle, _example())),
+        demo_picture(choose_part(segmenter_of().bundle, _example())),
         html_template=_static("convolution_demo.html"),
         css_template=_static("convolution_demo.css"),
         js_on_load=_static("convolution_steps.js") + _static("convolution_demo.js"),
@@ -117,26 +118,30 @@ def build_inside_tab(
         elem_id="inside-demo",
     )
 
-    def look_inside(*values: Any) -> tuple[str, str, str, dict[str, Any], _Seen]:
+    def look_inside(*values: Any) -> tuple[Any, ...]:
         """Run the network on the picture at hand, or on a generated one, and draw what each of its levels sees.
 
-        Returns:
-            What was looked into (HTML), the drawn U (HTML), the channels of its first level (HTML), and a grey cut of
-            at most 64 x 64 pixels: {"width": int, "height": int, "pixels": base64 of one byte per pixel}.
+        Values of the note, the drawn U, the channels of its first level, the demo's picture, the layers and their
+        title, and what was seen.
         """
         given = picture_of(*values)
         image = given or _example()
         with as_messages():
+            segmenter = segmenter_of(*values)
             part = choose_part(segmenter.bundle, image)
             levels = inspect_part(segmenter.bundle, part, segmenter.device)
         views = [view_level(level, segmenter.bundle.maps if level.side == "output" else ()) for level in levels]
         words = _note(image, part, segmenter.bundle.magnification, generated=given is None)
         joined = "copied and added" if isinstance(segmenter.bundle.network, ResidualUNet) else "copied and put beside"
         drawn = draw_u(part.pixels, views, joined)
-        return words, drawn, draw_channels(views[0], asked=False), demo_picture(part), _Seen(weakref.ref(image), views)
+        rows, title = _layers(segmenter)
+        told = words, drawn, draw_channels(views[0], asked=False), demo_picture(part), rows, gr.Accordion(label=title)
+        return *told, _Seen(weakref.ref(image), segmenter.bundle.revision, views)
 
     def arrive(last: _Seen | None, *values: Any) -> Any:
-        if last is not None and last.image() is (picture_of(*values) or _example()):
+        with as_messages():
+            same = last is not None and last.revision == segmenter_of(*values).bundle.revision
+        if last is not None and same and last.image() is (picture_of(*values) or _example()):
             return gr.skip()
         return look_inside(*values)
 
@@ -145,11 +150,18 @@ def build_inside_tab(
             raise gr.Error("This picture was looked into too long ago. Press “Look inside this picture” again.")
         return draw_channels(last.views[int(event.index)], asked=True)
 
-    results = [note, drawing, channels, demo, seen]
-    look.click(look_inside, known, results, api_name="look_inside", show_progress_on=[drawing], **MODEL)
+    results = [note, drawing, channels, demo, table, layers, seen]
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress_on": [drawing], **MODEL}
+    look.click(look_inside, known, results, api_name="look_at_hand", **quiet)
     drawing.level(open_level, seen, channels, api_visibility="private", show_progress="hidden")
     if tab is not None:
-        tab.select(arrive, [seen, *known], results, api_visibility="private", show_progress_on=[drawing], **MODEL)
+        tab.select(arrive, [seen, *known], results, **quiet)
+
+
+def _layers(segmenter: Segmenter) -> tuple[str, str]:
+    """The table of a network's layers as HTML, and its title."""
+    rows = layer_table(segmenter.bundle.network)
+    return draw_table(rows), f"Every layer and its parameters: {sum(row.parameters for row in rows):,} in all"
 
 
 def demo_picture(part: Part) -> dict[str, Any]:

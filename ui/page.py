@@ -3,7 +3,8 @@
 import gradio as gr
 
 from segmentation.microscopy_image import MicroscopyImage
-from ui.api import build_api
+from segmentation.segmenter import Segmenter
+from ui.endpoints import build_api
 from ui.help_tab import build_help_tab
 from ui.inside_tab import build_inside_tab
 from ui.models import Models
@@ -18,10 +19,13 @@ def build_page(models: Models) -> gr.Blocks:
     """The page; nothing on it is fetched from another host."""
     store, name, segmenter = Store(), models.default, models.segmenter()
 
-    def picture_of(key: str | None, chosen: str | None) -> MicroscopyImage | None:
+    def picture_of(key: str | None, chosen: str | None, _model: str | None = None) -> MicroscopyImage | None:
         session = store.find(key)
         found = session.of(chosen) if session else None
         return found.result.image if found else None
+
+    def segmenter_of(_key: str | None = None, _chosen: str | None = None, model: str | None = None) -> Segmenter:
+        return models.segmenter(model)
 
     with gr.Blocks(title="Nucleoscope", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(
@@ -31,13 +35,13 @@ def build_page(models: Models) -> gr.Blocks:
         )
         with gr.Tabs():
             with gr.Tab("Segment", id="segment"):
-                visit, picker = build_segment_tab(models, store, page)
+                visit, picker, model = build_segment_tab(models, store, page)
             with gr.Tab("Score", id="score"):
                 build_score_tab(store, visit, picker)
             with gr.Tab("Look inside", id="inside") as inside:
-                build_inside_tab(segmenter, [visit, picker], picture_of, inside)
+                build_inside_tab(segmenter_of, [visit, picker, model], picture_of, inside)
             with gr.Tab("Help", id="help"):
                 build_help_tab()
-        build_api(segmenter, name)
+        build_api(models)
         gr.Markdown(f"{FOOTNOTE} Model: {name} {segmenter.bundle.revision}.", elem_id="footnote")
     return page

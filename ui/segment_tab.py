@@ -18,8 +18,12 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 LIVE: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "concurrency_limit": 4}
 
 
-def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr.Textbox, gr.Dropdown]:
-    """Lay out the tab and wire its events, inside an open ``gr.Blocks``; returns the visitor's key and the picker."""
+def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr.Textbox, gr.Dropdown, gr.Dropdown]:
+    """Lay out the tab and wire its events, inside an open ``gr.Blocks``.
+
+    Returns:
+        The visitor's key, the picker of a picture, and that of a model.
+    """
     actions = Actions(models, store)
     # The key is kept by the tab of the browser, so a reload brings everything back, and another tab is another visit.
     visit = gr.Textbox(visible="hidden", elem_id="visit")
@@ -100,7 +104,7 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
     chosen = c.model.input(actions.choose_model, c.model, [c.card, *c.knobs, c.magnification], **quiet)
     runs.append(chosen.then(actions.rerun, [visit, *network, *c.knobs], **slow))
     cancel.click(lambda: gr.Button(visible=False), None, cancel, cancels=runs, api_visibility="private")
-    return visit, picker
+    return visit, picker, c.model
 
 
 def _example(event: gr.SelectData) -> list[str]:

@@ -19,7 +19,7 @@ def build(segmenter: Segmenter) -> gr.Blocks:
         with gr.Tab("First"):
             at_hand = gr.Checkbox(label="A picture is at hand")
         with gr.Tab("Inside") as tab:
-            build_inside_tab(segmenter, at_hand, lambda ticked: PICTURE if ticked else None, tab)
+            build_inside_tab(lambda *_: segmenter, at_hand, lambda ticked: PICTURE if ticked else None, tab)
     return blocks
 
 

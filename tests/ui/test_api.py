@@ -69,6 +69,29 @@ def test_errors_are_sentences(client: Client, tmp_path: Path) -> None:
         client.predict(picture=handle_file(tmp_path / "bad.png"), api_name="/segment")
 
 
+def test_levels_of_the_network(client: Client, pictures: tuple[Path, Path], segmenter: Segmenter) -> None:
+    told, maps = client.predict(picture=handle_file(pictures[0]), api_name="/look_inside")
+    assert told["parameters"] == sum(each.numel() for each in segmenter.bundle.network.parameters())
+    assert sum(level["parameters"] for level in told["levels"]) == told["parameters"]
+    with np.load(maps) as levels:
+        assert [list(each.shape) for each in levels.values()] == [level["shape"] for level in told["levels"]]
+
+
+def test_another_model_and_a_projection(
+    client: Client, pictures: tuple[Path, Path], project_root: Path, tmp_path: Path
+) -> None:
+    slide = Segmenter.from_pretrained(project_root / "checkpoints" / "slide", "cpu")
+    told = client.predict(model="slide", api_name="/model")
+    assert (told["revision"], told["models"]) == (slide.bundle.revision, ["nuclei", "slide"])
+    cells = tifffile.imread(pictures[0])
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([cells, cells // 2]), imagej=True, metadata={"axes": "ZYX"})
+    asked = {"picture": handle_file(tmp_path / "stack.tif"), "projection": "max", "model": "slide", "magnification": 0}
+    result, _ = client.predict(**asked, threshold=slide.bundle.decode.threshold, api_name="/segment")
+    assert [page["name"] for page in result["pages"]] == ["stack_max"]
+    with pytest.raises(Exception, match="unheard: no such model here"):
+        client.predict(model="unheard", api_name="/model")
+
+
 def test_model_tells_its_card(client: Client, segmenter: Segmenter) -> None:
     told = client.predict(api_name="/model")
     assert told["revision"] == segmenter.bundle.revision

@@ -108,10 +108,10 @@ def test_a_narrow_page_does_not_scroll_sideways(page: Page) -> None:
 def test_a_picture_that_the_network_does_not_take_is_a_message() -> None:
     network = UNet(in_channels=1, channels=(2, 2), dropout=(0, 0))
     blocks = build(Segmenter(Bundle(network, preprocessing=Preprocessing(channels=1)), "cpu"))
-    (event,) = [event for event in blocks.fns.values() if event.api_name == "look_inside"]
+    (event,) = [event for event in blocks.fns.values() if event.name == "look_inside"]
     with pytest.raises(gr.Error, match="The picture has 3 channels, and this model takes 1"):
         event.fn(True)
-    words, drawn, channels, demo, _ = event.fn(False)
+    words, drawn, channels, demo, *_ = event.fn(False)
     assert "a generated example" in words
     assert drawn.count("<button") == 4
     assert "Down 1" in channels
