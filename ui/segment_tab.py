@@ -11,7 +11,7 @@ from ui.files_panel import build_files_panel
 from ui.models import Models
 from ui.show import EMPTY, HEADERS
 from ui.store import Store
-from ui.workbench import workbench
+from ui.workbench import closeup_payload, workbench
 
 # Two pictures in the network together take longer than one after the other.
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
@@ -25,6 +25,14 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
         The visitor's key, the picker of a picture, and that of a model.
     """
     actions = Actions(models, store)
+
+    def closeup(asked: dict[str, Any]) -> dict[str, Any] | None:
+        session = store.find(str(asked.get("key", "")))
+        found = session.of(str(asked.get("name", ""))) if session else None
+        if found is None or found.name != asked.get("name"):
+            return None  # forgotten; the reduced copy stays
+        return closeup_payload(found.displayed(), found.labels, found.result.foreground, asked)
+
     # The key is kept by the tab of the browser, so a reload brings everything back, and another tab is another visit.
     visit = gr.Textbox(visible="hidden", elem_id="visit")
     with gr.Row(equal_height=False):
@@ -35,7 +43,7 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
             cancel = gr.Button("Stop after what is done", size="sm", visible=False, elem_id="cancel")
             picker = gr.Dropdown([], label="Picture", visible=False, elem_id="picker", interactive=True)
             problems = gr.HTML("", elem_id="problems")
-            bench = workbench()
+            bench = workbench(closeup)
             gallery = gr.Gallery(
                 label="All pictures",
                 visible=False,

@@ -15,6 +15,7 @@ from segmentation.errors import NucleoscopeError
 from segmentation.image_io import read_images
 from segmentation.instance_maps import DecodeParams
 from segmentation.measurements import measure
+from segmentation.overlay import to_display
 from segmentation.picture_sources import expand
 from segmentation.pixel_size import PixelSize
 from segmentation.projection import Projection
@@ -48,6 +49,7 @@ class Found:
         sha256: of the file.
         history: what was corrected by hand.
         thumbnail: the labels that it was drawn of, and the small picture for the gallery.
+        display: the picture ``(H, W, 3)`` for the eye, once it was asked for.
         own_pixel_size: what the file says, where the visitor said otherwise.
     """
 
@@ -58,6 +60,7 @@ class Found:
     history: History
     own_pixel_size: PixelSize | None = field(init=False)
     thumbnail: tuple[NDArray, NDArray[np.uint8]] | None = field(init=False, default=None)
+    display: NDArray[np.uint8] | None = field(init=False, default=None)
     _before: tuple[Segmentation, History] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -72,6 +75,12 @@ class Found:
     def count(self) -> int:
         """Number of nuclei, corrections included."""
         return int(np.count_nonzero(np.bincount(self.labels.ravel())[1:]))
+
+    def displayed(self) -> NDArray[np.uint8]:
+        """The picture ``(H, W, 3)`` for the eye; kept, since its range is that of the whole picture."""
+        if self.display is None:
+            self.display = to_display(self.result.image)
+        return self.display
 
     def decode(self, params: DecodeParams) -> None:
         """Other parameters; the network does not run. Corrections, which are of other nuclei, end until undone."""
@@ -154,7 +163,13 @@ class Session:
     @property
     def nbytes(self) -> int:
         """Memory that the pictures take, about."""
-        return sum(f.result.maps.nbytes + f.result.image.pixels.nbytes + 2 * f.result.labels.nbytes for f in self.found)
+        return sum(
+            f.result.maps.nbytes
+            + f.result.image.pixels.nbytes
+            + 2 * f.result.labels.nbytes
+            + (0 if f.display is None else f.display.nbytes)
+            for f in self.found
+        )
 
     def names(self) -> list[str]:
         """Of all pictures, in order."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segmentation.errors import NucleoscopeError
 from segmentation.measurements import summary
-from segmentation.overlay import draw_overlay, to_display
+from segmentation.overlay import draw_overlay
 from ui.session import Found, Session
 from ui.workbench import foreground_payload, labels_payload, picture_payload, table_payload
 
@@ -58,7 +58,7 @@ def show(found: Found | None, *, picture: bool, message: str = "") -> tuple[str,
         "message": message,
     }
     if picture:
-        value["picture"] = picture_payload(to_display(found.result.image), found.name)
+        value["picture"] = picture_payload(found.displayed(), found.name)
         value["foreground"] = foreground_payload(found.result.foreground)
     return summary_html(found, table), value
 
@@ -79,7 +79,7 @@ def _thumbnail(found: Found) -> NDArray[np.uint8]:
 
 
 def _draw_thumbnail(found: Found) -> NDArray[np.uint8]:
-    display = to_display(found.result.image)
+    display = found.displayed()
     factor = max(1, max(display.shape) // (2 * THUMBNAIL))
     small = cv2.resize(display, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA).astype(np.uint8)
     labels = found.labels.astype(np.int32)[factor // 2 :: factor, factor // 2 :: factor]

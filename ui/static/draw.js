@@ -1,13 +1,21 @@
-// Draws the picture, the nuclei over it, and what is selected. Overlays are painted once in the picture's own pixels.
-const overlay = document.createElement("canvas");
-const marks = document.createElement("canvas");
-const heat = document.createElement("canvas");
+// Draws the picture, the nuclei over it, and what is selected. Overlays are painted once, in the pixels of their sheet:
+// the picture as it came, or a finer part of it.
 const context = canvas.getContext("2d");
 let pending = false;
 
+function newSheet(about) {
+  const [overlay, marks, heat] = ["canvas", "canvas", "canvas"].map((name) => document.createElement(name));
+  return { left: 0, top: 0, ...about, layers: { overlay, marks, heat } };
+}
+const whole = newSheet({});
+function sheets() {
+  Object.assign(whole, { step: S.factor, width: S.width, height: S.height, bitmap: S.bitmap, labels: S.labels, heat: S.heat });
+  return S.closeup ? [whole, S.closeup] : [whole];
+}
+
 // Whether a nucleus' pixel lies within `width` pixels of another label or of the background.
-function onOutline(labels, x, y, width) {
-  const { width: w, height: h } = S, at = y * w + x, label = labels[at];
+function onOutline({ labels, width: w, height: h }, x, y, width) {
+  const at = y * w + x, label = labels[at];
   const left = Math.min(width, x), right = Math.min(width, w - 1 - x);
   const up = Math.min(width, y) * w, down = Math.min(width, h - 1 - y) * w;
   return labels[at - left] !== label || labels[at + right] !== label || labels[at - up] !== label || labels[at + down] !== label
@@ -15,32 +23,38 @@ function onOutline(labels, x, y, width) {
     || labels[at + down - left] !== label || labels[at + down + right] !== label;
 }
 
-function paint(target, colour) {
-  target.width = S.width; target.height = S.height;
-  const paper = target.getContext("2d"), image = paper.createImageData(S.width, S.height);
-  const pixels = new Uint32Array(image.data.buffer);
-  for (let y = 0, at = 0; y < S.height; y++)
-    for (let x = 0; x < S.width; x++, at++) {
-      const label = S.labels[at];
-      if (label) pixels[at] = colour(label, x, y);
-    }
+function fill(target, { width, height }, colours) {
+  Object.assign(target, { width, height });
+  const paper = target.getContext("2d"), image = paper.createImageData(width, height);
+  colours(new Uint32Array(image.data.buffer));
   paper.putImageData(image, 0, 0);
+}
+
+function paint(target, sheet, colour) {
+  fill(target, sheet, (pixels) => {
+    for (let y = 0, at = 0; y < sheet.height; y++)
+      for (let x = 0; x < sheet.width; x++, at++) {
+        const label = sheet.labels[at];
+        if (label) pixels[at] = colour(label, x, y);
+      }
+  });
 }
 
 const rgba = (r, g, b, a = 255) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
 const palette = props.palette.map(([r, g, b]) => rgba(r, g, b));
 
-function paintOverlay() {
-  if (!S.labels) return;
-  const fill = S.style === "fill";
-  paint(overlay, (label, x, y) => (fill || onOutline(S.labels, x, y, S.line) ? palette[label % palette.length] : 0));
+function paintOverlay(sheet) {
+  if (!sheet.labels) return;
+  const filled = S.style === "fill";
+  paint(sheet.layers.overlay, sheet, (label, x, y) => (filled || onOutline(sheet, x, y, S.line) ? palette[label % palette.length] : 0));
 }
 
-function paintMarks() {
-  if (!S.labels) return;
+function paintMarks(sheet) {
+  if (!sheet.labels) return;
+  const { marks } = sheet.layers;
   if (!S.selected.size) { marks.width = marks.height = 1; return; }
   const white = rgba(255, 255, 255), veil = rgba(255, 255, 255, 70), width = S.line + 1;
-  paint(marks, (label, x, y) => (!S.selected.has(label) ? 0 : onOutline(S.labels, x, y, width) ? white : veil));
+  paint(marks, sheet, (label, x, y) => (!S.selected.has(label) ? 0 : onOutline(sheet, x, y, width) ? white : veil));
 }
 
 // Anchors of matplotlib's viridis, which reads the same in grey and to colour-blind eyes.
@@ -51,14 +65,15 @@ function viridis(value) {
 }
 const RAMP = Uint32Array.from({ length: 256 }, (_, value) => viridis(value));
 
-function paintHeat() {
-  if (!S.heat || !(S.view === "foreground" || S.view === "uncertainty")) return;
-  heat.width = S.width; heat.height = S.height;
-  const paper = heat.getContext("2d"), image = paper.createImageData(S.width, S.height);
-  const pixels = new Uint32Array(image.data.buffer), sure = S.view === "foreground";
-  for (let at = 0; at < pixels.length; at++) pixels[at] = RAMP[sure ? S.heat[at] : 255 - Math.abs(2 * S.heat[at] - 255)];
-  paper.putImageData(image, 0, 0);
+const heated = () => S.heat && (S.view === "foreground" || S.view === "uncertainty");
+function paintHeat(sheet) {
+  if (!sheet.heat || !heated()) return;
+  const sure = S.view === "foreground";
+  fill(sheet.layers.heat, sheet, (pixels) => {
+    for (let at = 0; at < pixels.length; at++) pixels[at] = RAMP[sure ? sheet.heat[at] : 255 - Math.abs(2 * sheet.heat[at] - 255)];
+  });
 }
+function repaint(sheet) { paintOverlay(sheet); paintMarks(sheet); paintHeat(sheet); }
 
 function draw() {
   pending = false;
@@ -68,29 +83,45 @@ function draw() {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, box.width, box.height);
   if (!S.bitmap) return;
-  context.imageSmoothingEnabled = S.scale * ratio < 1;
-  const place = [S.x, S.y, S.width * S.scale, S.height * S.scale];
-  const heated = S.heat && (S.view === "foreground" || S.view === "uncertainty");
-  if (heated) context.drawImage(heat, ...place);
-  else {
-    context.filter = S.brightness === 1 ? "none" : `brightness(${S.brightness})`;
-    context.drawImage(S.bitmap, ...place);
-    context.filter = "none";
-  }
-  if (S.labels) {
-    context.save();
-    const edge = box.width * S.divider;
-    if (S.view === "compare") { context.beginPath(); context.rect(edge, 0, box.width, box.height); context.clip(); }
-    context.globalAlpha = S.opacity;
-    if (!heated || S.style === "outline") context.drawImage(overlay, ...place);
-    context.globalAlpha = 1;
-    if (S.selected.size) context.drawImage(marks, ...place);
-    if (S.hover && !S.selected.has(S.hover)) outlineBox(S.hover);
-    context.restore();
-    if (S.view === "compare") drawDivider(edge, box.height);
-  }
+  const edge = S.view === "compare" ? box.width * S.divider : 0, all = sheets();
+  for (const [index, sheet] of all.entries()) drawSheet(sheet, ratio, edge, box, all[index + 1]);
+  if (S.labels && S.hover && !S.selected.has(S.hover)) within(() => context.rect(edge, 0, box.width, box.height), () => outlineBox(S.hover));
+  if (S.view === "compare") drawDivider(edge, box.height);
   drawDraft();
   find(".nb-scale").textContent = `${Math.round((100 * S.scale * ratio) / S.factor)} %`;
+  tell("drawn");
+}
+
+function within(shape, action) {
+  context.save();
+  context.beginPath(); shape(); context.clip("evenodd");
+  action();
+  context.restore();
+}
+
+function placeOf(sheet) {
+  const unit = S.scale / S.factor;
+  return [S.x + sheet.left * unit, S.y + sheet.top * unit, sheet.width * sheet.step * unit, sheet.height * sheet.step * unit];
+}
+
+function drawSheet(sheet, ratio, edge, box, finer) {
+  const place = placeOf(sheet);
+  context.imageSmoothingEnabled = (S.scale * sheet.step * ratio) / S.factor < 1;
+  if (heated()) context.drawImage(sheet.layers.heat, ...place);
+  else {
+    context.filter = S.brightness === 1 ? "none" : `brightness(${S.brightness})`;
+    context.drawImage(sheet.bitmap, ...place);
+    context.filter = "none";
+  }
+  if (!sheet.labels) return;
+  const right = () => context.rect(edge, 0, box.width, box.height);
+  // The coarse outlines end where the finer part begins.
+  within(right, () => within(() => { context.rect(0, 0, box.width, box.height); if (finer) context.rect(...placeOf(finer)); }, () => {
+    context.globalAlpha = S.opacity;
+    if (!heated() || S.style === "outline") context.drawImage(sheet.layers.overlay, ...place);
+    context.globalAlpha = 1;
+    if (S.selected.size) context.drawImage(sheet.layers.marks, ...place);
+  }));
 }
 
 function outlineBox(label) {
@@ -117,7 +148,7 @@ function drawDraft() {
 }
 
 const refresh = () => { if (!pending) { pending = true; requestAnimationFrame(draw); } };
-on("change", () => { paintOverlay(); paintMarks(); paintHeat(); if (S.fitted) fit(); refresh(); });
-on("look", () => { paintOverlay(); paintMarks(); paintHeat(); refresh(); });
-on("selection", () => { paintMarks(); refresh(); });
+on("change", () => { sheets().forEach(repaint); if (S.fitted) fit(); refresh(); });
+on("look", () => { sheets().forEach(repaint); refresh(); });
+on("selection", () => { sheets().forEach(paintMarks); refresh(); });
 new ResizeObserver(refresh).observe(canvas);

@@ -6,6 +6,7 @@ const canvas = find(".nb-canvas");
 const S = {
   id: null, bitmap: null, width: 0, height: 0, // the picture as shown; `factor` of its own pixels for one of these
   factor: 1, labels: null, count: 0, boxes: null, heat: null, columns: null, rowOf: new Map(),
+  closeup: null, version: 0, // a finer part of a reduced picture; counts what makes such a part outdated
   view: "overlay", style: "outline", opacity: 1, line: 1, brightness: 1, tool: "select",
   scale: 1, x: 0, y: 0, fitted: true, divider: 0.5, hover: 0, selected: new Set(), draft: [], busy: false,
 };
@@ -65,6 +66,7 @@ async function takeNow(value) {
   if (!value || !value.picture) {
     if (!value || !value.id) { S.bitmap?.close(); Object.assign(S, { id: null, bitmap: null, labels: null, columns: null }); S.selected.clear(); tell("change"); return; }
   } else await takePicture(value.picture);
+  if (value.picture || value.labels) { S.version++; dropCloseup(); }
   if (value.labels) await takeLabels(value.labels);
   if (value.foreground) S.heat = new Uint8Array(await inflate(value.foreground.packed));
   if (value.table) takeTable(value.table);
@@ -87,7 +89,16 @@ function select(labels, keep = false) {
   tell("selection");
 }
 
-const labelAt = (x, y) => (S.labels && x >= 0 && y >= 0 && x < S.width && y < S.height ? S.labels[Math.floor(y) * S.width + Math.floor(x)] : 0);
+// At a place of the picture as shown; from the finer part where there is one.
+function labelAt(x, y) {
+  if (!S.labels || x < 0 || y < 0 || x >= S.width || y >= S.height) return 0;
+  const close = S.closeup;
+  if (close) {
+    const column = Math.floor((x * S.factor - close.left) / close.step), row = Math.floor((y * S.factor - close.top) / close.step);
+    if (column >= 0 && row >= 0 && column < close.width && row < close.height) return close.labels[row * close.width + column];
+  }
+  return S.labels[Math.floor(y) * S.width + Math.floor(x)];
+}
 const hint = (text) => { find(".nb-hint").textContent = text; };
 const number = (value) => (value === null || value === undefined ? "" : typeof value === "boolean" ? (value ? "yes" : "no")
   : Number.isInteger(value) ? String(value) : Math.abs(value) >= 1000 ? value.toFixed(0) : Number(value.toPrecision(4)).toString());
