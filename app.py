@@ -12,7 +12,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 from segmentation import NucleoscopeError
 from ui.models import Models
 from ui.page import build_page
-from ui.theme import CSS, theme
+from ui.theme import CSS, WORDS, theme
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "checkpoints" / "nuclei"
 
@@ -67,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
             ssr_mode=False,
             run_history=False,
             mcp_server=options.mcp,
+            i18n=WORDS,
             quiet=True,  # its own lines advertise a public link
             prevent_thread_lock=True,
         )

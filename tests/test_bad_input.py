@@ -21,7 +21,8 @@ from segmentation import Segmenter, read_image, read_images
 from segmentation.__main__ import main
 from segmentation.errors import DataError, NucleoscopeError
 from tests.conftest import squares
-from ui.session import Session, segment_files
+from ui.segmenting import segment_files
+from ui.session import Session
 from ui.show import show
 from ui.workbench import MAX_SIDE
 

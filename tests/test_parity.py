@@ -24,7 +24,8 @@ from segmentation.__main__ import main as command_line
 from segmentation.examples import make_example
 from segmentation.image_io import MicroscopyImage
 from ui.files_panel import write_files
-from ui.session import Session, segment_files
+from ui.segmenting import segment_files
+from ui.session import Session
 
 SHIPPED = Path(__file__).resolve().parents[1] / "checkpoints" / "nuclei"
 

@@ -11,7 +11,8 @@ from segmentation.instance_maps import DecodeParams, separation_limit
 from segmentation.pixel_size import PixelSize
 from ui.controls import reading_of
 from ui.models import Models
-from ui.session import Found, Session, expand_all, segment_files
+from ui.segmenting import expand_all, segment_files
+from ui.session import Found, Session
 from ui.show import as_messages, show, show_all
 from ui.store import Store
 
@@ -103,6 +104,7 @@ class Actions:
         progress: gr.Progress = gr.Progress(),  # noqa: B008  (Gradio finds it by this default)
     ) -> Iterator[tuple[Any, ...]]:
         """Segment all files; the page fills as they are done. Key, cancel button, picker, then what restore gives."""
+        previous = self.store.find(key)
         key, session = self.store.open(replaces=key)
         session.paths = paths or []
         if not paths:
@@ -119,7 +121,8 @@ class Actions:
             def report(done: float, text: str) -> None:
                 progress(done, desc=text)
 
-            steps = segment_files(session, self.models.segmenter(model), files, params, report)
+            kept = previous if previous and previous.same_network(session) else None
+            steps = segment_files(session, self.models.segmenter(model), files, params, report, kept)
             if not files:
                 yield key, gr.Button(visible=False), picker(session), *_all(session)
             opened = False

@@ -1,8 +1,6 @@
 """What the page keeps for a visitor between clicks, without Gradio: pictures in, results and failures out."""
 
-import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,16 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from segmentation.corrections import History, renumbered
-from segmentation.errors import NucleoscopeError
-from segmentation.image_io import read_images
 from segmentation.instance_maps import DecodeParams
 from segmentation.measurements import measure
 from segmentation.overlay import to_display
-from segmentation.picture_sources import expand
 from segmentation.pixel_size import PixelSize
 from segmentation.projection import Projection
-from segmentation.segmenter import Segmentation, Segmenter
-from segmentation.writers import free_name
+from segmentation.segmenter import Segmentation
 
 
 @dataclass(frozen=True)
@@ -135,6 +129,7 @@ class Session:
 
     Attributes:
         found: one for each page of each readable picture, in order.
+        done: the pages of each file of which none failed.
         failures: (file name, sentence) for each picture that could not be segmented.
         paths: the files as uploaded, to be segmented again with other settings.
         reading: how they were read.
@@ -146,6 +141,7 @@ class Session:
     """
 
     found: list[Found] = field(default_factory=list)
+    done: list[list[Found]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     reading: Reading = Reading()
@@ -159,6 +155,11 @@ class Session:
     def settings(self) -> tuple[str | None, Reading, bool, float | None]:
         """All that makes the network run again when it changes."""
         return self.model, self.reading, self.accurate, self.magnification
+
+    def same_network(self, other: "Session") -> bool:
+        """Whether the network's answers of one are those of the other, file by file."""
+        others = replace(other.reading, pixel_size=self.reading.pixel_size)
+        return self.settings == (other.model, others, other.accurate, other.magnification)
 
     @property
     def nbytes(self) -> int:
@@ -183,68 +184,3 @@ class Session:
         """The folder for downloads."""
         self.folder = self.folder or tempfile.TemporaryDirectory(prefix="nucleoscope-")
         return Path(self.folder.name)
-
-
-def segment_files(
-    session: Session,
-    segmenter: Segmenter,
-    paths: list[tuple[str, Path]],
-    params: DecodeParams,
-    progress: Callable[[float, str], None],
-) -> Iterator[None]:
-    """Segment every page of every file into ``session``; yields after each file. A bad one is noted, the others go on.
-
-    Args:
-        session: says how, and takes results and failures.
-        segmenter: the model.
-        paths: (name, file).
-        params: how nuclei are told apart.
-        progress: called with the fraction done and what is being done.
-    """
-    reading = session.reading
-    taken = {found.name.lower() for found in session.found}
-    for number, (name, path) in enumerate(paths):
-        base, share = number / len(paths), 1 / len(paths)
-
-        def report(
-            done: float, base: float = base, share: float = share, number: int = number, name: str = name
-        ) -> None:
-            which = f" ({number + 1} of {len(paths)})" if len(paths) > 1 else ""
-            progress(base + share * done, f"Segmenting {name}{which}")
-
-        report(0.0)
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            for page in read_images(path, name=Path(name).stem, channel=reading.channel, projection=reading.projection):
-                result = segmenter(
-                    page,
-                    params,
-                    accurate=session.accurate,
-                    magnification=session.magnification,
-                    progress=report,
-                )
-                found = Found(free_name(result.image.name, taken), result, name, digest, History(result.labels))
-                if reading.pixel_size:
-                    found.resize(PixelSize(reading.pixel_size, reading.pixel_size))
-                session.found.append(found)
-        except NucleoscopeError as error:
-            session.failures.append((name, str(error)))
-        except FileNotFoundError:
-            session.failures.append((name, f"{name}: the file is no longer on the server; drop it again."))
-        except MemoryError:
-            session.failures.append((name, f"{name}: too large for this computer's memory; crop it."))
-        yield
-
-
-def expand_all(session: Session, paths: list[str]) -> list[tuple[str, Path]]:
-    """Files and the pictures in zips; a bad zip is noted, and the others go on."""
-    files: list[tuple[str, Path]] = []
-    for path in map(Path, paths):
-        try:
-            found = expand([path], session.place())
-        except NucleoscopeError as error:
-            session.failures.append((path.name, str(error)))
-        else:
-            files += found
-            session.failures += [(path.name, note) for note in found.notes]
-    return files

@@ -27,3 +27,7 @@ def theme() -> gr.themes.Base:
         slider_color="*primary_600",
         button_primary_background_fill="*primary_600",
     )
+
+
+# Words that Gradio 6.31 asks for and does not have: their keys would be read out.
+WORDS = gr.I18n(en={"common.upload": "Add more files"})

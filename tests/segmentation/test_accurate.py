@@ -16,7 +16,8 @@ from segmentation.examples import make_example
 from segmentation.image_io import read_image
 from segmentation.residual_unet import ResidualUNet
 from segmentation.writers import read_labels
-from ui.session import Session, segment_files
+from ui.segmenting import segment_files
+from ui.session import Session
 
 NAMES = ("foreground", "distance")
 ORIENTATIONS = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]

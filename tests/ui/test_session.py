@@ -1,4 +1,5 @@
 import gc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from segmentation.segmenter import Segmentation
 from tests.conftest import squares
 from ui.actions import Actions
 from ui.models import Models
-from ui.session import Found, Reading, Session, segment_files
+from ui.segmenting import segment_files
+from ui.session import Found, Reading, Session
 from ui.show import overview, page_table, summary_html
 from ui.store import Store, VisitError
 
@@ -73,6 +75,30 @@ def test_a_bad_file_is_named_and_the_others_go_on(
     assert session.names() == ["cells"]
     assert [name for name, _ in session.failures] == ["bad.png", "gone.png"]
     assert [row[1] for row in overview(session)] == [6, "failed", "failed"]
+
+
+def test_a_file_that_joins_leaves_the_others_as_they_are(
+    segmenter: Segmenter, paths: list[tuple[str, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params, previous = segmenter.bundle.decode, Session()
+    list(segment_files(previous, segmenter, paths[:1], params, lambda *_: None))
+    first = previous.found[0]
+    first.history = first.history.done(Correction("delete", labels=(1,)))
+    later = Session()
+    assert later.same_network(previous)
+    list(segment_files(later, segmenter, paths, params, lambda *_: None, previous))
+    assert later.found[0] is first
+    assert len(later.found) > len(previous.found)
+    assert first.history.corrections
+    # Other values of the sliders, and the pixel size, come to those that are taken over too.
+    other, last = replace(params, threshold=0.95), Session(reading=Reading(pixel_size=0.5))
+    monkeypatch.setattr(segmenter, "predict_maps", None)
+    list(segment_files(last, segmenter, paths, other, lambda *_: None, later))
+    assert [found.result.params for found in last.found] == [other] * len(later.found)
+    assert last.found[0].result.image.pixel_size == (0.5, 0.5)
+    assert last.found[0].can_undo
+    # Another channel is another answer of the network.
+    assert not Session(reading=Reading(channel=1)).same_network(previous)
 
 
 def test_other_parameters_do_not_run_the_network(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,102 @@
+"""Segments a visitor's files, one after the other, and keeps what is known already."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from segmentation.corrections import History
+from segmentation.errors import NucleoscopeError
+from segmentation.image_io import read_images
+from segmentation.instance_maps import DecodeParams
+from segmentation.picture_sources import expand
+from segmentation.pixel_size import PixelSize
+from segmentation.segmenter import Segmenter
+from segmentation.writers import free_name
+from ui.session import Found, Reading, Session
+
+
+def segment_files(
+    session: Session,
+    segmenter: Segmenter,
+    paths: list[tuple[str, Path]],
+    params: DecodeParams,
+    progress: Callable[[float, str], None],
+    previous: Session | None = None,
+) -> Iterator[None]:
+    """Segment every page of every file into ``session``; yields after each file. A bad one is noted, the others go on.
+
+    Args:
+        session: says how, and takes results and failures.
+        segmenter: the model.
+        paths: (name, file).
+        params: how nuclei are told apart.
+        progress: called with the fraction done and what is being done.
+        previous: session whose pictures, corrections included, are taken over rather than segmented again: it had the
+            same settings, and one more file was dropped.
+    """
+    reading, files = session.reading, list(previous.done) if previous else []
+    taken = {found.name.lower() for found in session.found}
+    for number, (name, path) in enumerate(paths):
+        base, share = number / len(paths), 1 / len(paths)
+
+        def report(
+            done: float, base: float = base, share: float = share, number: int = number, name: str = name
+        ) -> None:
+            which = f" ({number + 1} of {len(paths)})" if len(paths) > 1 else ""
+            progress(base + share * done, f"Segmenting {name}{which}")
+
+        report(0.0)
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            same = (pages for pages in files if (pages[0].file_name, pages[0].sha256) == (name, digest))
+            if kept := next(same, None):
+                files.remove(kept)  # the same file may have been dropped twice
+                for found in kept:
+                    session.found.append(_taken_over(found, free_name(found.result.image.name, taken), params, reading))
+                session.done.append(kept)
+                yield
+                continue
+            pages: list[Found] = []
+            for page in read_images(path, name=Path(name).stem, channel=reading.channel, projection=reading.projection):
+                result = segmenter(
+                    page,
+                    params,
+                    accurate=session.accurate,
+                    magnification=session.magnification,
+                    progress=report,
+                )
+                found = Found(free_name(result.image.name, taken), result, name, digest, History(result.labels))
+                if reading.pixel_size:
+                    found.resize(PixelSize(reading.pixel_size, reading.pixel_size))
+                session.found.append(found)
+                pages.append(found)
+            session.done.append(pages)
+        except NucleoscopeError as error:
+            session.failures.append((name, str(error)))
+        except FileNotFoundError:
+            session.failures.append((name, f"{name}: the file is no longer on the server; drop it again."))
+        except MemoryError:
+            session.failures.append((name, f"{name}: too large for this computer's memory; crop it."))
+        yield
+
+
+def _taken_over(found: Found, name: str, params: DecodeParams, reading: Reading) -> Found:
+    found.name = name
+    if found.result.params != params:
+        found.decode(params)
+    found.resize(PixelSize(reading.pixel_size, reading.pixel_size) if reading.pixel_size else None)
+    return found
+
+
+def expand_all(session: Session, paths: list[str]) -> list[tuple[str, Path]]:
+    """Files and the pictures in zips; a bad zip is noted, and the others go on."""
+    files: list[tuple[str, Path]] = []
+    for path in map(Path, paths):
+        try:
+            found = expand([path], session.place())
+        except NucleoscopeError as error:
+            session.failures.append((path.name, str(error)))
+        else:
+            files += found
+            session.failures += [(path.name, note) for note in found.notes]
+    return files
