@@ -102,6 +102,8 @@ class Found:
         """Another pixel size, or the file's own."""
         image = replace(self.result.image, pixel_size=pixel_size or self.own_pixel_size)
         self.result = replace(self.result, image=image)
+        if self._before:
+            self._before = replace(self._before[0], image=image), self._before[1]
 
     def table(self, *, full: bool = False) -> pd.DataFrame:
         """Measurements of every nucleus; see :func:`segmentation.measurements.measure`."""

@@ -121,6 +121,16 @@ def test_pixel_size_is_changed_and_brought_back(session: Session) -> None:
     assert "area_px" in page_table(found)
 
 
+def test_corrections_that_come_back_have_the_new_pixel_size(session: Session) -> None:
+    found = session.found[0]
+    found.history = found.history.done(Correction("delete", labels=(1,)))
+    found.decode(replace(found.result.params, min_area=found.result.params.min_area + 1))
+    found.resize(PixelSize(0.25, 0.25))
+    found.undo()
+    assert found.history.corrections
+    assert "area_um2" in found.table()
+
+
 def test_a_given_pixel_size_is_that_of_every_picture(segmenter: Segmenter, paths: list[tuple[str, Path]]) -> None:
     session = Session(reading=Reading(pixel_size=0.25))
     list(segment_files(session, segmenter, paths, segmenter.bundle.decode, lambda done, text: None))
