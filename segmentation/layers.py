@@ -83,7 +83,7 @@ def stages(network: nn.Module) -> list[Stage]:
         *way_down,
         Stage("Bottom", "bottleneck", f"down.{bottom}", (f"down.{bottom}",)),
         *way_up,
-        Stage("Answer", "output", "", ("head",)),
+        Stage("Answer", "output", "", ("head",) if getattr(network, "fine", None) is None else ("head", "fine")),
     ]
 
 

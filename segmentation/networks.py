@@ -36,8 +36,17 @@ def keep_outputs(network: Network, indices: Sequence[int]) -> Network:
     kept = NETWORKS[network_name(network)](**arguments)
     maps = int(str(network.arguments["out_channels"]))
     state = network.state_dict()
-    for key in list(state)[-2:]:  # the last layer's weight and bias; each map has its channels next to each other
-        rows = state[key].unflatten(0, (maps, -1))
+    for key in _answers(network):
+        rows = state[key].unflatten(0, (maps, -1))  # each map has its channels next to each other
         state[key] = rows[list(indices)].flatten(0, 1)
     kept.load_state_dict(state)
     return kept.train(network.training)
+
+
+def _answers(network: Network) -> list[str]:
+    """Weights and biases of the layers whose channels are the maps."""
+    if isinstance(network, UNet):
+        layers = ["head"]
+    else:
+        layers = ["head.1"] if network.fine is None else ["head.1", "fine.correct"]
+    return [f"{layer}.{name}" for layer in layers for name in ("weight", "bias")]

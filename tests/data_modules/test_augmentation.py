@@ -37,6 +37,7 @@ OFF = {
     "underexpose": 0.0,
     "invert": 0.0,
     "empty": 0.0,
+    "plain": 0.0,
 }
 STRONG = {
     "flip": True,
@@ -178,6 +179,37 @@ def test_each_setting_alone(name, appearance):
             assert (crop == crop[..., :1]).all()
     grey = appearance == "fluorescence"
     assert (changes == 0) == (name in COLOUR if grey else name == "tint")
+
+
+def test_plain_crops_keep_their_pixel_values():
+    pixels, labels = picture("tissue")
+    moved = {name: STRONG[name] for name in STRONG if name not in ("scale", "elastic", "shear")}
+    plain = Augmenter(AugmentationParams(**{**OFF, **moved, "plain": 1.0}), 32)
+    for seed in SEEDS:
+        crop, crop_labels = plain(pixels, labels, seed)
+        turns = [np.rot90(side, turn) for side in (crop, crop[:, ::-1]) for turn in range(4)]
+        assert any(is_window_of(turned, pixels) for turned in turns)
+        assert crop_labels.any()
+    # Others change as they would, and about as many crops are plain as was asked for.
+    half = Augmenter(AugmentationParams(**{**OFF, "brightness": 0.2, "invert": 1.0, "plain": 0.5}), 32)
+    kept = sum(is_window_of(half(pixels, labels, seed)[0], pixels) for seed in range(60))
+    assert 18 <= kept <= 42
+
+
+def test_plain_crops_are_scaled_half_as_far():
+    side = np.zeros((200, 200), np.int32)
+    side[80:120, 80:120] = 1
+    pixels = np.repeat((side * 200).astype(np.uint8)[..., None], 3, axis=2)
+    wide = [_square(only(scale=(0.25, 4.0)), pixels, side, seed) for seed in range(40)]
+    plain = [_square(only(scale=(0.25, 4.0), plain=1.0), pixels, side, seed) for seed in range(40)]
+    assert (min(plain), max(plain)) == pytest.approx((20, 80), rel=0.15)
+    assert min(wide) < 16
+    assert max(wide) > 100
+
+
+def _square(params, pixels, labels, seed):
+    """Side of the only square in a crop of 200 pixels."""
+    return np.sqrt((Augmenter(params, 200)(pixels, labels, seed)[1] == 1).sum())
 
 
 def both(name, appearance="tissue", **settings):

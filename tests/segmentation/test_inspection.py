@@ -28,6 +28,7 @@ from segmentation.residual_unet import ResidualUNet
 NETWORKS = {
     "unet": UNet(channels=(3, 4, 6), dropout=(0.1, 0.1, 0.5)),
     "residual": ResidualUNet(channels=(3, 4, 6), block=2),
+    "fine": ResidualUNet(channels=(3, 4, 6), block=2, fine=4),
 }
 
 

@@ -133,6 +133,34 @@ def test_two_levels_computed_by_hand() -> None:
 
 
 @torch.inference_mode()
+def test_a_fine_branch_starts_by_correcting_nothing_and_then_sees_single_pixels() -> None:
+    torch.manual_seed(5)
+    plain = learned(ResidualUNet(out_channels=2, channels=(3, 4)))
+    network = ResidualUNet(out_channels=2, channels=(3, 4), fine=5).eval()
+    assert sum(parameter.numel() for parameter in network.fine.parameters()) == (
+        3 * 9 * 5 + 3 * 4 * 5 + 2 * 5 + 2 * (5 * 5 * 9 + 2 * 5) + 5 * 2 + 2
+    )
+    network.load_state_dict(plain.state_dict(), strict=False)
+    images = torch.rand(1, 3, 7, 10)
+    torch.testing.assert_close(network.logits(images), plain.logits(images), rtol=0, atol=0)
+    network.fine.correct.weight.copy_(torch.randn(network.fine.correct.weight.shape))
+    padded = torch.nn.functional.pad(images, (0, 2, 0, 1), mode="replicate")  # to the stride
+    found = network.up[0](network.down[0](network.stem(padded)) * 0 + 1)  # anything of the finest level's shape
+    seen = torch.nn.functional.conv2d(padded, network.fine.see.weight, padding=1)
+    spread = torch.einsum("oc,nchw->nohw", network.fine.spread[0].weight[..., 0, 0], found)
+    spread = torch.nn.functional.pixel_shuffle(spread, 2)
+    norm = network.fine.spread[2]
+    scale, shift, mean, variance = (
+        v[:, None, None] for v in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+    )
+    joined = (seen + scale * (spread - mean) / (variance + 1e-5).sqrt() + shift).clamp(min=0)
+    by_hand = torch.einsum("oc,nchw->nohw", network.fine.correct.weight[..., 0, 0], network.fine.refine(joined))
+    torch.testing.assert_close(network.fine(padded, found), by_hand)
+    assert network.logits(images).shape == (1, 2, 7, 10)
+    assert not torch.equal(network.logits(images), plain.logits(images))
+
+
+@torch.inference_mode()
 def test_moving_the_picture_by_the_stride_moves_the_answer(network: ResidualUNet) -> None:
     images = torch.rand(1, 3, 184, 192, generator=torch.Generator().manual_seed(3))
     answer, border = network.logits(images), 72  # wider than the network looks
@@ -151,9 +179,9 @@ def test_each_picture_of_a_batch_is_for_itself(network: ResidualUNet) -> None:
     torch.testing.assert_close(network.logits(images), together, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("arguments", [{"channels": (4,)}, {"channels": ()}, {"block": 0}])
+@pytest.mark.parametrize("arguments", [{"channels": (4,)}, {"channels": ()}, {"block": 0}, {"fine": -1}])
 def test_levels_that_do_not_fit_are_refused(arguments: dict) -> None:
-    with pytest.raises(ParameterError, match="at least two levels, and a block of at least 1 pixel"):
+    with pytest.raises(ParameterError, match="at least two levels, a block of at least 1 pixel"):
         ResidualUNet(**arguments)
 
 
@@ -188,12 +216,21 @@ def test_networks_by_name(name: str) -> None:
     assert {k: v.shape for k, v in again.state_dict().items()} == {k: v.shape for k, v in network.state_dict().items()}
 
 
-@pytest.mark.parametrize("kind", [UNet(channels=(2, 3), dropout=(0.0, 0.0)), ResidualUNet(channels=(2, 3), block=3)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        UNet(channels=(2, 3), dropout=(0.0, 0.0)),
+        ResidualUNet(channels=(2, 3), block=3),
+        ResidualUNet(channels=(2, 3), fine=4),
+    ],
+)
 def test_outputs_are_added_and_chosen(kind: UNet | ResidualUNet) -> None:
     assert with_outputs(kind, 1) is kind
     wide = with_outputs(kind, 3).eval()
     assert type(wide) is type(kind)
     assert wide.arguments == {**kind.arguments, "out_channels": 3}
+    for parameter in wide.parameters():  # the last layer of a fine branch starts as zeros
+        parameter.data.uniform_(-0.5, 0.5)
     images = torch.rand(2, 3, 14, 9)
     with torch.inference_mode():
         answer = wide(images)
