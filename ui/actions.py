@@ -141,6 +141,7 @@ class Actions:
     def rerun(
         self,
         key: str | None,
+        dropped: list[str] | None,
         model: str,
         channel: str,
         projection: str,
@@ -154,15 +155,19 @@ class Actions:
         drop_border: bool,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
-        """:meth:`run` for the files at hand, which after a reload the drop zone no longer shows."""
+        """:meth:`run` for the files at hand, which after a reload the drop zone no longer shows.
+
+        Files whose run was refused for a value out of range are not at hand yet, and are in the drop zone.
+        """
         session = self.store.find(key)
         asked = (model, reading_of(channel, projection, pixel_size), bool(accurate), float(magnification))
-        if session is None or not session.paths or asked == session.settings:
+        paths = session.paths if session else dropped
+        if not paths or (session and asked == session.settings):
             yield tuple([gr.skip()] * 8)
             return
         knobs = (threshold, separation, min_area, max_area, drop_border)
         yield from self.run(
-            key, session.paths, model, channel, projection, pixel_size, accurate, magnification, *knobs, progress
+            key, paths, model, channel, projection, pixel_size, accurate, magnification, *knobs, progress
         )
 
     def choose(self, key: str | None, event: gr.SelectData) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from ui.actions import Actions
+from ui.checks import check_run
 from ui.controls import build_controls, understand
 from ui.examples import write_examples
 from ui.files_panel import build_files_panel
@@ -88,9 +89,9 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
     clicked = c.examples.select(_example, None, c.drop, show_progress="hidden", api_visibility="private").then(
         understand, c.drop, understood, api_visibility="private", show_progress="hidden"
     )
-    runs = [event.then(actions.run, everything, **slow) for event in (dropped, clicked)]
+    runs = [event.then(actions.run, everything, validator=check_run, **slow) for event in (dropped, clicked)]
     again = [c.channel.input, c.projection.input, c.accurate.input, c.magnification.change]
-    runs.append(gr.on(again, actions.rerun, [visit, *network, *c.knobs], trigger_mode="always_last", **slow))
+    runs.append(gr.on(again, actions.rerun, everything, trigger_mode="always_last", **slow))
     live = {"api_visibility": "private", **LIVE}
     for knob in c.knobs:
         knob.change(actions.adjust, [visit, picker, *c.knobs], shown, **live)
@@ -110,7 +111,7 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     c.reset.click(actions.defaults, c.model, [*c.knobs, c.magnification], **quiet)
     chosen = c.model.input(actions.choose_model, c.model, [c.card, *c.knobs, c.magnification], **quiet)
-    runs.append(chosen.then(actions.rerun, [visit, *network, *c.knobs], **slow))
+    runs.append(chosen.then(actions.rerun, everything, **slow))
     cancel.click(lambda: gr.Button(visible=False), None, cancel, cancels=runs, api_visibility="private")
     return visit, picker, c.model
 

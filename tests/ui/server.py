@@ -23,7 +23,7 @@ def serve(project_root: Path, logs: Path, *options: str) -> Iterator[str]:
     with (logs / "log.txt").open("w+") as log:
         server = subprocess.Popen(command, cwd=project_root, stdout=log, stderr=subprocess.STDOUT)
         try:
-            for _ in range(240):
+            for _ in range(600):
                 if server.poll() is not None:
                     log.seek(0)
                     pytest.fail(f"app.py ended with {server.returncode}:\n{log.read()}")
@@ -32,6 +32,8 @@ def serve(project_root: Path, logs: Path, *options: str) -> Iterator[str]:
                     break
                 except OSError:
                     time.sleep(0.25)
+            else:
+                pytest.fail("app.py does not answer after 150 seconds")
             yield address
         finally:
             server.terminate()

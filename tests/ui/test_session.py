@@ -7,12 +7,13 @@ import pytest
 import tifffile
 from PIL import Image
 
-from segmentation import DecodeParams, Segmenter
+from segmentation import DecodeParams, Segmenter, limits
 from segmentation.corrections import Correction
 from segmentation.pixel_size import PixelSize
 from segmentation.segmenter import Segmentation
 from tests.conftest import squares
 from ui.actions import Actions
+from ui.checks import check_run
 from ui.models import Models
 from ui.segmenting import segment_files
 from ui.session import Found, Reading, Session
@@ -190,9 +191,17 @@ def test_downloads_go_with_the_session(session: Session) -> None:
     assert not folder.exists()
 
 
+def test_too_many_files_never_join_the_queue() -> None:
+    rest = ["nuclei", "As it is"]
+    assert all(verdict["is_valid"] for verdict in check_run("key", ["a.png"] * limits.MAX_MEMBERS, *rest))
+    verdicts = check_run("key", ["a.png"] * (limits.MAX_MEMBERS + 1), *rest)
+    assert [verdict["is_valid"] for verdict in verdicts] == [True, False, True, True]
+    assert verdicts[1]["message"].startswith("10,001 files: at most 10,000 at a time.")
+
+
 def test_actions_on_a_forgotten_visit_leave_the_page_alone(bundle_folder: Path) -> None:
     actions = Actions(Models([bundle_folder], "cpu"), Store())
     knobs = (0.5, 0.0, 12, 0, False)
     assert all(isinstance(value, dict) for value in actions.adjust("gone", None, *knobs))
-    (values,) = actions.rerun("gone", "own", "As it is", "Each plane by itself", 0, False, 1.0, *knobs)
+    (values,) = actions.rerun("gone", None, "own", "As it is", "Each plane by itself", 0, False, 1.0, *knobs)
     assert len(values) == 8

@@ -1,0 +1,21 @@
+"""What is checked before a run joins the queue; Gradio itself checks the ranges of sliders and numbers there."""
+
+from typing import Any
+
+import gradio as gr
+
+from segmentation import limits
+
+
+def check_run(*values: Any) -> list[dict[str, Any]]:
+    """What :meth:`ui.actions.Actions.run` takes, in its order: one verdict for each, a sentence where it must change.
+
+    At most as many files as a zip may hold, in one go.
+    """
+    paths: list[str] = values[1] or []
+    verdicts = [gr.validate(True, "") for _ in values]
+    verdicts[1] = gr.validate(
+        len(paths) <= limits.MAX_MEMBERS,
+        f"{len(paths):,} files: at most {limits.MAX_MEMBERS:,} at a time. Drop fewer, or use python -m segmentation.",
+    )
+    return verdicts
