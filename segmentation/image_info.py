@@ -21,7 +21,8 @@ class ImageInfo:
 
     Attributes:
         name: the file's stem.
-        format: "PNG", "JPEG", "BMP", "GIF", "TIFF", "ImageJ TIFF", "OME-TIFF", "array" or "Pillow picture".
+        format: "PNG", "JPEG", "BMP", "GIF", "TIFF", "ImageJ TIFF", "OME-TIFF", "DICOM", "NumPy", "array" or
+            "Pillow picture".
         width: in pixels.
         height: in pixels.
         dtype: of the pixels that :func:`segmentation.read_images` yields, such as "uint16".

@@ -123,12 +123,12 @@ def _of_file(
 
     def planes(group: list[int], title: str) -> Iterator[MicroscopyImage]:
         for index in group:
-            pixels, has_alpha = file.read(index, number)
+            plane = file.read(index, number)
             yield finish(
-                pixels,
+                plane.pixels,
                 title,
-                notes,
-                has_alpha=has_alpha,
+                (*notes, *plane.notes),
+                has_alpha=plane.has_alpha,
                 channel=None if layout.separate else number,
                 pixel_size=layout.pixel_size,
                 channel_names=names,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,24 @@ from segmentation.pixel_size import PixelSize
 PLANE_AXES = "YXCS"  # height, width, channels, samples; every other axis counts pages
 UNSTATED = "IQ"  # tifffile's letters for pages of which the file does not say what they are
 
-# (number of the plane from 0, channel or None) -> pixels (H, W, C), and whether the last channel is alpha.
-# Where ``Layout.separate``, a channel that is given comes alone.
-ReadPlane = Callable[[int, int | None], tuple[NDArray, bool]]
+
+class Plane(NamedTuple):
+    """One plane as read.
+
+    Attributes:
+        pixels: ``(H, W, C)``.
+        has_alpha: whether the last channel is alpha.
+        notes: sentences on what was decided for this plane alone.
+    """
+
+    pixels: NDArray
+    has_alpha: bool = False
+    notes: tuple[str, ...] = ()
+
+
+# (number of the plane from 0, channel or None) -> the plane. Where ``Layout.separate``, a channel that is given comes
+# alone.
+ReadPlane = Callable[[int, int | None], Plane]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from segmentation.errors import ImageReadError
 MAX_PIXELS = 400_000_000  # per page
 MAX_PLANES = 1_000_000  # channels x z x t of one file
 MAX_BLOCK = 4 * 2**30  # bytes, of a stack that can only be decoded as a whole
+MAX_INFLATED = 128 * 2**20  # bytes, of a DICOM file that is deflated as a whole
 MAX_MEMBERS = 10_000  # files in one zip
 MAX_UNPACKED = 8 * 2**30  # bytes, of one zip's pictures
 MAX_RATIO = 500  # of those to the bytes of the zip itself; deflate reaches 1,032 on nothing but zeros

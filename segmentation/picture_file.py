@@ -1,23 +1,32 @@
 """A path, the bytes of a file or a Pillow picture, opened: what its header says, and what reads its planes."""
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from segmentation.dicom_io import MAGIC as DICOM_MAGIC
+from segmentation.dicom_io import MAGIC_OFFSET as DICOM_OFFSET
+from segmentation.dicom_io import open_dicom
 from segmentation.errors import ImageReadError, NucleoscopeError
 from segmentation.layout import Layout, ReadPlane
+from segmentation.npy_io import MAGIC as NPY_MAGIC
+from segmentation.npy_io import open_npy
 from segmentation.pillow_io import MAGIC as PILLOW_MAGIC
 from segmentation.pillow_io import open_picture_object, open_pillow
 from segmentation.tiff_io import MAGIC as TIFF_MAGIC
 from segmentation.tiff_io import open_tiff
 
-FORMATS = "PNG, JPEG, TIFF, BMP or GIF"
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf", ".bmp", ".gif"})
+FORMATS = "PNG, JPEG, TIFF, BMP, GIF, DICOM or NumPy (.npy)"
+# For choosing files in folders and zips; what a file is, its first bytes say.
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf", ".tf8", ".bmp", ".gif", ".dcm", ".dicom", ".npy"}
+)
 
 
 @dataclass(frozen=True)
@@ -51,15 +60,26 @@ def open_picture(source: str | Path | bytes | Image.Image) -> Iterator[PictureFi
         return
     file, label = _open(source)
     with file:
-        header = file.read(8)
-        file.seek(0)
-        if not header:
-            raise ImageReadError(f"{label}: the file is empty (0 bytes); copy or export it again from its source.")
-        if not header.startswith((*PILLOW_MAGIC, *TIFF_MAGIC)):
-            raise ImageReadError(f"{label}: not a picture in a format read here; give a {FORMATS} file.")
-        opened = open_tiff if header.startswith(TIFF_MAGIC) else open_pillow
-        with _one_sentence(label), opened(file, label) as (layout, read):
+        opener = _opener(file, label)
+        with _one_sentence(label), opener(file, label) as (layout, read):
             yield PictureFile(label, Path(label).stem, layout, read)
+
+
+def _opener(file: BinaryIO, label: str) -> Callable[[BinaryIO, str], AbstractContextManager[tuple[Layout, ReadPlane]]]:
+    """What opens a file, by its first bytes; it is left at its start."""
+    header = file.read(DICOM_OFFSET + len(DICOM_MAGIC))
+    file.seek(0)
+    if not header:
+        raise ImageReadError(f"{label}: the file is empty (0 bytes); copy or export it again from its source.")
+    if header.endswith(DICOM_MAGIC) and len(header) == DICOM_OFFSET + len(DICOM_MAGIC):
+        return open_dicom  # first: what comes before its mark is free, and some write the beginning of a TIFF there
+    if header.startswith(TIFF_MAGIC):
+        return open_tiff
+    if header.startswith(tuple(PILLOW_MAGIC)):
+        return open_pillow
+    if header.startswith(NPY_MAGIC):
+        return open_npy
+    raise ImageReadError(f"{label}: not a picture in a format read here; give a {FORMATS} file.")
 
 
 class _Sealed(io.BufferedReader):
@@ -96,7 +116,7 @@ def _one_sentence(label: str) -> Iterator[None]:
             f"{label}: too large for this computer's memory; crop it or export fewer pixels."
         ) from error
     except Exception as error:  # decoders raise anything on a damaged file
-        unknown = isinstance(error, UnidentifiedImageError)  # its own words hold a memory address
+        unknown = isinstance(error, UnidentifiedImageError | struct.error)  # their words hold addresses and formats
         reason = "its header makes no sense" if unknown else " ".join(str(error).split())[:200] or type(error).__name__
         raise ImageReadError(
             f"{label}: the file is damaged or cut short ({reason}). Copy or export it again from its source."

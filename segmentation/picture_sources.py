@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from segmentation import limits
 from segmentation.errors import ImageReadError
-from segmentation.picture_file import SUFFIXES
+from segmentation.picture_file import FORMATS, SUFFIXES
 
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip, and of one with nothing in it
 _NESTED = frozenset({".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz"})
@@ -122,7 +122,7 @@ def _choose(infos: list[zipfile.ZipInfo], path: Path) -> tuple[list[zipfile.ZipI
             others.append(name)
     if not members:
         listed = f" but {', '.join(others[:3])}" if others else ""
-        _refuse(path, f"holds no picture{listed}", "zip PNG, JPEG, TIFF, BMP or GIF files")
+        _refuse(path, f"holds no picture{listed}", f"zip {FORMATS} files")
     return members, others
 
 

@@ -9,16 +9,18 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageMode
+from PIL import Image, ImageFile, ImageMode
 
-from segmentation.errors import ImageShapeError
-from segmentation.layout import Layout, ReadPlane
+from segmentation.errors import ImageReadError, ImageShapeError
+from segmentation.layout import Layout, Plane, ReadPlane
 from segmentation.limits import check_planes, check_size
 from segmentation.physical_size import Stated, from_resolution
 
 MAGIC = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP"}
 _BITS = {"1": 1, "I": 32, "F": 32, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16}  # of Pillow's modes; the rest: 8
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 1, 6: 3}  # by colour type (PNG specification, table 11.1), without alpha
+_CANVAS = 16  # times the area of a GIF's first picture; later ones may be small parts
+_TURNED = "It is marked as turned or mirrored (EXIF orientation) and is read as stored, as ImageJ and QuPath read it."
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit, with our own words, replaces Pillow's
 
@@ -40,6 +42,7 @@ def open_pillow(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]
     file.seek(0)
     with Image.open(file, formats=[kind]) as picture:
         check_size(picture.height, picture.width, label)
+        _check_claims(file, picture, kind, label)
         count = 1 if kind == "JPEG" else getattr(picture, "n_frames", 1)  # phones hide a preview behind a JPEG
         check_planes(count, label)
         if kind == "PNG" and header[24] == 16:  # Pillow would cut 16-bit colour to 8 bits
@@ -48,7 +51,7 @@ def open_pillow(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]
         # Pillow takes each frame as grey or colours by its own palette; the pages of one file are of one kind.
         mode = "RGB" if kind == "GIF" and count > 1 and not _all_grey(picture, count) else None
 
-        def read(index: int, channel: int | None) -> tuple[NDArray, bool]:
+        def read(index: int, channel: int | None) -> Plane:
             picture.seek(index)
             return pillow_pixels(picture, mode)
 
@@ -66,8 +69,8 @@ def open_picture_object(picture: Image.Image, label: str) -> tuple[Layout, ReadP
     return layout, lambda index, channel: pillow_pixels(picture)
 
 
-def pillow_pixels(picture: Image.Image, mode: str | None = None) -> tuple[NDArray, bool]:
-    """``(H, W, C)`` pixels of any Pillow mode, and whether the last channel is alpha.
+def pillow_pixels(picture: Image.Image, mode: str | None = None) -> Plane:
+    """``(H, W, C)`` pixels of any Pillow mode.
 
     Args:
         picture: the picture, at the frame that is wanted.
@@ -78,7 +81,7 @@ def pillow_pixels(picture: Image.Image, mode: str | None = None) -> tuple[NDArra
         plain = "RGBA" if plain in ("LA", "RGBA") else "RGB"
     pixels: NDArray[Any] = np.asarray(picture.convert(plain) if plain != picture.mode else picture)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    return pixels, plain in ("LA", "RGBA")
+    return Plane(pixels, plain in ("LA", "RGBA"))
 
 
 def _plain_mode(picture: Image.Image) -> str:
@@ -120,8 +123,34 @@ def _layout(picture: Image.Image, mode: str, kind: str, count: int, bits: int | 
         dtype=np.dtype(described.typestr),
         bits=bits or _BITS.get(picture.mode, 8),
         pixel_size=stated.size,
+        notes=(_TURNED,) if _is_turned(picture) else (),
         remarks=(*remarks, *([stated.remark] if stated.remark else [])),
     )
+
+
+def _is_turned(picture: Image.Image) -> bool:
+    # Only where a file's header holds it anyway: Pillow may read the whole file to look for it.
+    return "exif" in picture.info and picture.getexif().get(274, 1) in range(2, 9)
+
+
+def _check_claims(file: BinaryIO, picture: Image.Image, kind: str, label: str) -> None:
+    """Refuse a size that the file cannot fill: decoders fill what is missing with grey, and gigabytes of it."""
+    height, width = picture.height, picture.width
+    if kind == "JPEG":
+        # Each block of 8 x 8 pixels takes at least a bit, whatever is in it.
+        size = file.seek(0, 2)
+        if height * width > 8 * 64 * size:
+            raise ImageReadError(
+                f"{label}: the file is damaged or cut short: {width:,} x {height:,} pixels do not fit in {size:,} "
+                "bytes. Copy or export it again from its source."
+            )
+    elif isinstance(picture, ImageFile.ImageFile) and kind == "GIF" and picture.tile:
+        left, top, right, bottom = picture.tile[0][1] or (0, 0, width, height)
+        if height * width > _CANVAS * max((right - left) * (bottom - top), 1):
+            raise ImageReadError(
+                f"{label}: the file is damaged: its first picture fills {right - left:,} x {bottom - top:,} of "
+                f"{width:,} x {height:,} pixels; export it again."
+            )
 
 
 def _pixel_size(picture: Image.Image) -> Stated:
@@ -140,11 +169,11 @@ def _deep_png(
     if count > 1:
         layout = replace(layout, notes=(f"The film of 16 bits holds {count} pictures; the first is used.",))
 
-    def read(index: int, channel: int | None) -> tuple[NDArray, bool]:
+    def read(index: int, channel: int | None) -> Plane:
         file.seek(0)
         pixels = imagecodecs.png_decode(file.read())
         pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-        return pixels, pixels.shape[2] > channels
+        return Plane(pixels, pixels.shape[2] > channels)
 
     return layout, read
 

@@ -1,5 +1,6 @@
 """TIFF pages to ``(H, W, C)`` arrays through tifffile, with the photometric interpretations it leaves to its caller."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,12 +11,17 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from segmentation.errors import ImageReadError
-from segmentation.layout import PLANE_AXES, Layout, ReadPlane
+from segmentation.errors import ImageReadError, ImageShapeError
+from segmentation.layout import PLANE_AXES, Layout, Plane, ReadPlane
 from segmentation.limits import check_block, check_planes, check_size
+from segmentation.tiff_colours import check_colours, interpret
 from segmentation.tiff_metadata import check_metadata, read_metadata
+from segmentation.tiff_segments import check_compression, check_segments
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_TURNED = "It is marked as turned or mirrored (orientation tag) and is read as stored, as ImageJ and QuPath read it."
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters of its complaints is an error here
 
 
 @contextmanager
@@ -32,6 +38,10 @@ def open_tiff(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]]:
         ImageReadError: no pictures inside, or a plane over the limit.
     """
     with tifffile.TiffFile(file) as tiff:
+        first = tiff.pages.first if len(tiff.pages) else None
+        if first is not None and 0 in (first.imagewidth, first.imagelength):
+            sizes = f"{first.imagewidth} x {first.imagelength}"
+            raise ImageShapeError(f"{label}: the picture is {sizes} and has no pixels; export it again.")
         check_metadata(tiff, label)
         if not tiff.series or not tiff.series[0].shape:
             raise ImageReadError(f"{label}: the TIFF file holds no picture; export it again.")
@@ -49,6 +59,7 @@ class _Parts(NamedTuple):
 
     sizes: tuple[int, ...]
     read: Callable[[int], NDArray]
+    pages: bool  # they are the file's own
 
 
 class _Stack:
@@ -56,6 +67,8 @@ class _Stack:
 
     def __init__(self, tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries, label: str) -> None:
         self.tiff, self.series, self.page, self.label = tiff, series, series.keyframe, label
+        check_compression(self.page, label)
+        check_colours(self.page, label)
         axes, shape = series.axes, series.shape
         self.loops = [index for index, axis in enumerate(axes) if axis not in PLANE_AXES]  # a letter may occur twice
         self.kept = [index for index in range(len(axes)) if index not in self.loops]
@@ -82,17 +95,21 @@ class _Stack:
         sizes = {axes[index]: shape[index] for index in self.kept}
         samples = sizes.get("C", 1) * sizes.get("S", 1)
         check_size(sizes["Y"], sizes["X"], self.label, 1 if self.separate else samples)
-        probe, has_alpha = _interpret(np.zeros((1, 1, samples), self.series.dtype), page)
+        probe, has_alpha, _ = interpret(np.zeros((1, 1, samples), self.series.dtype), page)
         channels, stored = probe.shape[2] - has_alpha, probe.dtype.itemsize * 8
         metadata = read_metadata(self.tiff, page, sizes)
         palette = channels != samples and int(page.photometric) == tifffile.PHOTOMETRIC.PALETTE
         bits = stored if palette else metadata.bits or page.bitspersample
         remarks = ["Its colours are looked up in a palette."] if palette else []
-        if len(self.series.levels) > 1:
-            remarks.append(f"It is a pyramid of {len(self.series.levels)} sizes; the full one is read.")
+        if int(page.photometric) == tifffile.PHOTOMETRIC.MINISWHITE and self.series.dtype.kind in "bui":
+            remarks.append("In it 0 is white: small and great numbers are changed over.")
         if metadata.pixel_size.remark:
             remarks.append(metadata.pixel_size.remark)
         absent, notes = self._absent(), []
+        if len(self.series.levels) > 1:
+            notes.append(f"It is a pyramid of {len(self.series.levels)} sizes; the full one is read.")
+        if page.tags.valueof(274, 1) in range(2, 9):
+            notes.append(_TURNED)
         if len(self.tiff.series) > 1:
             notes.append(f"The file holds {len(self.tiff.series)} separate pictures; the first is used.")
         if absent:
@@ -112,18 +129,22 @@ class _Stack:
             absent=absent,
         )
 
-    def read(self, index: int, channel: int | None) -> tuple[NDArray, bool]:
-        """A plane ``(H, W, C)``, and whether its last channel is alpha; one channel of it if they are ``separate``."""
+    def read(self, index: int, channel: int | None) -> Plane:
+        """A plane ``(H, W, C)``; one channel of it if they are ``separate``."""
         shape = [self.series.shape[axis] for axis in self.kept]
+        notes: list[str] = []
         if self.parts is None:
             stored = self._whole[index]
         else:
             numbers = self.numbers[index]
             if channel is not None and self.separate:
                 numbers, shape[self.target[2]] = numbers[[channel]], 1
+            for number in numbers if self.parts.pages else ():
+                notes += check_segments(self._page(int(number)), self.label)
             stored = np.stack([self.parts.read(int(number)) for number in numbers]).reshape(shape)
         plane = np.transpose(stored, self.target)
-        return _interpret(plane.reshape(*plane.shape[:2], -1), self.page)
+        pixels, has_alpha, _ = interpret(plane.reshape(*plane.shape[:2], -1), self.page)
+        return Plane(pixels, has_alpha, tuple(dict.fromkeys(notes)))
 
     def _parts(self) -> "_Parts | None":
         """How to read parts that lie within one plane; None where the stack can only be decoded as a whole."""
@@ -131,20 +152,33 @@ class _Stack:
         first = len(shape) - len(page.shape)
         inside = shape[max(first, 0) :] == page.shape and all(index < first for index in self.loops)
         if inside and len(series) == prod(shape[:first]):
-            return _Parts(shape[:first], lambda number: series[number].asarray())  # type: ignore[union-attr]
+            return _Parts(shape[:first], lambda number: self._page(number).asarray(), pages=True)
         # Without compression, one page that stands for a whole stack, as ImageJ writes beyond 4 GB, is cut as well.
         first = min(index for index, axis in enumerate(series.axes) if axis in "YXS")
         offset = series.dataoffset
         if offset is None or series.transform is not None or any(index > first for index in self.loops):
             return None
         size, dtype, file = prod(shape[first:]), np.dtype(self.tiff.byteorder + series.dtype.char), self.tiff.filehandle
-        return _Parts(
-            shape[:first], lambda number: file.read_array(dtype, size, offset + number * size * dtype.itemsize)
-        )
+
+        def read(number: int) -> NDArray:
+            return file.read_array(dtype, size, offset + number * size * dtype.itemsize)
+
+        return _Parts(shape[:first], read, pages=False)
+
+    def _page(self, number: int) -> tifffile.TiffPage | tifffile.TiffFrame:
+        page = self.series[number]
+        if page is None:
+            raise ImageReadError(f"{self.label}: the file is damaged: page {number + 1} is missing; export it again.")
+        return page
 
     @cached_property
     def _whole(self) -> NDArray:
         check_block(self.series.nbytes, self.label)
+        for page in self.series:
+            if page is not None and check_segments(page, self.label):
+                raise ImageReadError(
+                    f"{self.label}: parts of its stack are not stored; export it with one plane a page."
+                )
         kept = [self.series.shape[index] for index in self.kept]
         stored = self.series.asarray().reshape(self.series.shape)
         return np.moveaxis(stored, self.loops, range(len(self.loops))).reshape(self.count, *kept)
@@ -161,21 +195,3 @@ class _Stack:
                 "it as one file."
             )
         return absent
-
-
-def _interpret(pixels: NDArray, page: tifffile.TiffPage) -> tuple[NDArray, bool]:
-    """Apply what the photometric tag says: palettes to RGB, white-is-zero inverted, CMYK to RGB; find the alpha."""
-    photometric, samples = int(page.photometric), pixels.shape[2]
-    if photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and samples == 1:
-        numbers = pixels[..., 0].astype(np.uint8) if pixels.dtype == bool else pixels[..., 0]
-        return np.moveaxis(page.colormap[:, numbers], 0, -1), False
-    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind in "bu":
-        return (~pixels if pixels.dtype == bool else np.iinfo(pixels.dtype).max - pixels), False
-    if photometric == tifffile.PHOTOMETRIC.SEPARATED and samples == 4 and pixels.dtype.kind == "u":
-        full = np.iinfo(pixels.dtype).max
-        ink = pixels.astype(np.float32) / full
-        return np.rint((1 - ink[..., :3]) * (1 - ink[..., 3:]) * full).astype(pixels.dtype), False
-    if photometric == tifffile.PHOTOMETRIC.RGB:
-        return pixels, "S" in page.axes and samples == 4
-    alpha = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)  # else it is a channel like the first
-    return pixels, "S" in page.axes and samples == 2 and page.extrasamples[:1] in [(kind,) for kind in alpha]

@@ -45,7 +45,7 @@ class Api:
         """Say what a picture file holds: size, channels, bit depth, pages, pixel size.
 
         Args:
-            picture: a PNG, JPEG, TIFF, OME-TIFF, BMP or GIF file.
+            picture: a PNG, JPEG, TIFF, OME-TIFF, BMP, GIF, DICOM or NumPy (.npy) file.
         """
         with as_messages():
             info = describe_file(Path(picture))
@@ -72,7 +72,7 @@ class Api:
         Gives the number of nuclei and the settings of each page, and a zip with the files that are asked for.
 
         Args:
-            picture: a PNG, JPEG, TIFF, OME-TIFF, BMP or GIF file.
+            picture: a PNG, JPEG, TIFF, OME-TIFF, BMP, GIF, DICOM or NumPy (.npy) file.
             threshold: foreground from this probability up, 0 to 1.
             separation: cut clumps at saddles this deep; 0 never cuts, lower values above 0 cut more.
             min_area: drop smaller objects, in pixels.

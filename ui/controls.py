@@ -12,6 +12,7 @@ from segmentation.image_info import describe
 from segmentation.instance_maps import separation_limit
 from segmentation.projection import Projection
 from ui.examples import write_examples
+from ui.hub_panel import HubPanel, build_hub_panel
 from ui.models import Models
 from ui.session import Reading
 
@@ -42,6 +43,7 @@ class Controls:
     drop_border: gr.Checkbox
     model: gr.Dropdown
     card: gr.HTML
+    hub: HubPanel
     accurate: gr.Checkbox
     magnification: gr.Slider
     reset: gr.Button
@@ -64,7 +66,8 @@ def build_controls(models: Models) -> Controls:
         elem_id="drop",
     )
     gr.Markdown(
-        "PNG, JPEG, TIFF, OME-TIFF, BMP or GIF; Ctrl+V pastes. No picture at hand? Click a generated one:",
+        "PNG, JPEG, TIFF, OME-TIFF, BMP, GIF, DICOM or NumPy (.npy); Ctrl+V pastes. No picture at hand? Click a "
+        "generated one:",
         elem_id="hint",
     )
     examples = gr.Gallery(
@@ -139,6 +142,7 @@ def build_controls(models: Models) -> Controls:
     with gr.Accordion("Run the network otherwise", open=False, elem_id="network"):
         model = gr.Dropdown(models.names, value=models.default, label="Model", interactive=True, elem_id="model")
         card = gr.HTML(models.card_html(models.default), elem_id="card")
+        hub = build_hub_panel(models)
         accurate = gr.Checkbox(
             False,
             label="Accurate mode",
@@ -169,6 +173,7 @@ def build_controls(models: Models) -> Controls:
         drop_border,
         model,
         card,
+        hub,
         accurate,
         magnification,
         reset,
