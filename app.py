@@ -28,11 +28,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python app.py", description="Serve the Nucleoscope web page.")
     parser.add_argument(
         "--model",
-        type=Path,
         nargs="+",
         default=shipped_models(),
-        metavar="FOLDER",
-        help="model bundles to choose from, the first to start with (default: the shipped ones)",
+        metavar="MODEL",
+        help="models to choose from, the first to start with: folders, or OWNER/NAME[@REVISION] on the Hugging Face "
+        "Hub (default: the shipped ones)",
+    )
+    parser.add_argument(
+        "--hub", action=argparse.BooleanOptionalAction, default=True, help="let visitors fetch models from the Hub"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
     parser.add_argument("--host", default=None, help="address to listen on; 0.0.0.0 lets other computers in")
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted."""
     options = build_parser().parse_args(arguments)
     try:
-        page = build_page(Models(options.model, options.device))
+        page = build_page(Models(options.model, options.device, hub=options.hub))
     except NucleoscopeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

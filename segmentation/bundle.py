@@ -102,7 +102,7 @@ class Bundle:
             BundleError: missing, newer, damaged, or not matching its own hash or network.
         """
         folder = Path(folder)
-        config = _read_config(folder)
+        config = read_config(folder)
         try:
             weights = (folder / WEIGHTS).read_bytes()
         except OSError as error:
@@ -174,7 +174,12 @@ def check_destination(folder: Path) -> None:
         )
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """What a bundle's ``config.json`` says, of a format version that can be read.
+
+    Raises:
+        BundleError: missing, no JSON, or of a newer version.
+    """
     if not folder.is_dir():
         raise BundleError(
             f"{folder}: there is no such model folder; give a folder with {CONFIG} and {WEIGHTS}, "

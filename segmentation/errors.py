@@ -23,3 +23,7 @@ class ParameterError(NucleoscopeError, ValueError):
 
 class DataError(NucleoscopeError):
     """A training data set is missing, damaged or does not fit together."""
+
+
+class HubError(NucleoscopeError):
+    """The Hugging Face Hub could not be asked, or did not give or take what it was asked to."""

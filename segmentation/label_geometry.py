@@ -123,7 +123,7 @@ def hulls(runs: Runs, top: NDArray, bottom: NDArray, spacing: PixelSize) -> tupl
     pixels, diameter = np.zeros(len(height), np.int64), np.zeros(len(height))
     order = np.argsort(runs.nucleus, kind="stable")
     first_run = np.searchsorted(runs.nucleus, np.arange(len(height) + 1), sorter=order)
-    part = np.cumsum(height) // STRIP
+    part = np.cumsum(height) // max(STRIP // 8, 1)  # pairs of corners are many times the rows
     for block in (slice(*np.searchsorted(part, (each, each + 1))) for each in np.unique(part)):
         own = order[first_run[block.start] : first_run[block.stop]]
         count = block.stop - block.start

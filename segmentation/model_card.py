@@ -2,15 +2,15 @@
 
 from typing import Any
 
-_FRONT = """---
-license: apache-2.0
-library_name: nucleoscope
-pipeline_tag: image-segmentation
+LICENSE, LIBRARY, TASK = "apache-2.0", "nucleoscope", "image-segmentation"
+TAGS = ("nucleoscope", "microscopy", "nuclei", "u-net")  # the first is the one that models are found by
+
+_FRONT = f"""---
+license: {LICENSE}
+library_name: {LIBRARY}
+pipeline_tag: {TASK}
 tags:
-- nucleoscope
-- microscopy
-- nuclei
-- u-net
+{chr(10).join(f"- {tag}" for tag in TAGS)}
 ---
 """
 
@@ -25,7 +25,7 @@ _USE = """## Use
 ```python
 from segmentation import Segmenter
 
-result = Segmenter.from_pretrained("FOLDER")("picture.tif")
+result = Segmenter.from_pretrained("MODEL")("picture.tif")
 print(result.count, result.labels.shape)
 ```
 
@@ -38,16 +38,28 @@ instruments) is unknown: look at the overlay before you trust a count.
 
 def render_card(config: dict[str, Any]) -> str:
     """Markdown for a bundle's ``config.json``; every number in it is read from there."""
+    return _FRONT + "\n" + render_body(config)
+
+
+def render_body(config: dict[str, Any], *, model: str = "FOLDER", picture: str = "") -> str:
+    """The card without its metadata.
+
+    Args:
+        config: of the bundle.
+        model: what ``from_pretrained`` is to be given.
+        picture: Markdown that shows what the model finds.
+    """
     arguments = config["network"]["arguments"]
-    lines = [_FRONT, "# Nucleoscope model bundle", ""]
+    lines = ["# Nucleoscope model bundle", ""]
     levels, maps = ", ".join(map(str, arguments["channels"])), ", ".join(config["network"]["maps"])
     lines.append(
         f"{_NETWORKS[config['network']['name']]} with levels of {levels} channels, {arguments['in_channels']} input "
         f"channels, predicting {maps}."
     )
+    lines += ["", picture] if picture else []
     lines += ["", *_table("Training", config["training"]), *_table("Scores", config["scores"], _SCORES)]
     lines += _table("Decoding", config["decode"])
-    lines += [f"Weights SHA-256: `{config['weights_sha256']}`", "", _USE]
+    lines += [f"Weights SHA-256: `{config['weights_sha256']}`", "", _USE.replace("MODEL", model)]
     return "\n".join(lines)
 
 

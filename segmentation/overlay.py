@@ -1,5 +1,6 @@
 """Pictures of results: outlines or fills, in colours that stay with a nucleus's number."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from segmentation.preprocessing import Preprocessing
 # both vanish on a dark ground.
 _SAFE = ((230, 159, 0), (86, 180, 233), (240, 228, 66), (0, 158, 115), (204, 121, 167), (213, 94, 0), (64, 144, 208))
 _SHADES = (1.0, 0.86, 1.12)
+_STRIP = 2**20  # pixels drawn together: a whole slide in float would take sixteen times its size
 
 
 def _palette() -> NDArray[np.uint8]:
@@ -39,15 +41,40 @@ def outlines(labels: NDArray, width: int = 1) -> NDArray[np.bool_]:
     return (labels > 0) & (highest != lowest)
 
 
-def to_display(image: MicroscopyImage) -> NDArray[np.uint8]:
-    """``(H, W, 3)`` uint8 for the eye, with the picture's own range stretched; measurements never use it."""
+def display_strips(image: MicroscopyImage, rows: int | None = None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """The picture for the eye in strips: the first row of each, and its ``(rows, W, 3)`` uint8.
+
+    The picture's own range is stretched, of the whole of it; measurements never use it.
+
+    Args:
+        image: the picture.
+        rows: of each strip but the last; by default as many as make a million pixels.
+    """
+    rows = rows or max(_STRIP // image.shape[1], 1)
     preprocessing = Preprocessing(channels=3)
     intensity = preprocessing.measure(image.pixels)
+    for top in range(0, image.shape[0], rows):
+        yield top, np.rint(preprocessing.apply(image.pixels[top : top + rows], intensity) * 255).astype(np.uint8)
+
+
+def to_display(image: MicroscopyImage) -> NDArray[np.uint8]:
+    """``(H, W, 3)`` uint8 for the eye, all strips of :func:`display_strips` together."""
     display = np.empty((*image.shape, 3), np.uint8)
-    for top in range(0, image.shape[0], 512):  # in strips: a whole slide in float would take sixteen times its size
-        strip = slice(top, top + 512)
-        display[strip] = np.rint(preprocessing.apply(image.pixels[strip], intensity) * 255)
+    for top, strip in display_strips(image):
+        display[top : top + len(strip)] = strip
     return display
+
+
+def overlay_strips(image: MicroscopyImage, labels: NDArray) -> Iterator[NDArray[np.uint8]]:
+    """The picture with outlines one pixel wide, in ``(rows, W, 3)`` uint8 strips from top to bottom.
+
+    Together they are what :func:`draw_overlay` makes of :func:`to_display`.
+    """
+    for top, strip in display_strips(image):
+        start, stop = max(top - 1, 0), top + len(strip)
+        where = outlines(labels[start : stop + 1])[top - start :][: len(strip)]
+        strip[where] = label_colours(labels[top:stop][where])
+        yield strip
 
 
 def draw_overlay(

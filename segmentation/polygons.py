@@ -51,21 +51,29 @@ def polygons(labels: NDArray) -> Iterator[tuple[int, list[Polygon]]]:
         ParameterError: if these are no labels.
     """
     check_labels(labels)
-    for index, box in enumerate(ndimage.find_objects(labels)):
+    numbers, dense = None, labels
+    if labels.max() > labels.size:  # SciPy makes a list as long as the largest number
+        numbers, dense = np.unique(labels, return_inverse=True)
+        if numbers[0] > 0:
+            numbers, dense = np.append(0, numbers), dense + 1
+    for index, box in enumerate(ndimage.find_objects(dense), start=1):
         if box is not None:
-            yield index + 1, _outline(labels[box], index + 1, left=box[1].start, top=box[0].start)
+            label = index if numbers is None else int(numbers[index])
+            yield label, _outline(labels[box], label, left=box[1].start, top=box[0].start)
 
 
 def check_labels(labels: NDArray) -> None:
     """Refuse what is no label image.
 
     Raises:
-        ParameterError: naming the shape or the type.
+        ParameterError: naming the shape, the type or the number.
     """
-    if labels.ndim != 2 or labels.dtype.kind not in "iu":
+    if labels.ndim != 2 or 0 in labels.shape or labels.dtype.kind not in "iu":
         raise ParameterError(
             f"labels of shape {labels.shape} and type {labels.dtype}: give (height, width) integers, 0 the background."
         )
+    if labels.dtype.kind == "i" and (lowest := labels.min()) < 0:
+        raise ParameterError(f"labels down to {lowest}: nuclei are above 0; set everything else to 0, the background.")
 
 
 class _Corners(NamedTuple):

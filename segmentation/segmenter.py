@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,9 +16,14 @@ from segmentation.bundle import Bundle, check_magnification
 from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage, read_image, read_images
 from segmentation.instance_maps import DecodeParams, MapName, decode
+from segmentation.model_card import LICENSE
+from segmentation.model_source import resolve
 from segmentation.networks import channels_last
 from segmentation.projection import Projection
 from segmentation.tiling import Tile, predict_tiled
+
+if TYPE_CHECKING:
+    from segmentation.hub_push import Published
 
 TILE, OVERLAP = 1024, 128  # multiples of the network's stride, so that tiles share its pooling grid
 Source = str | Path | bytes | NDArray | Image.Image | MicroscopyImage
@@ -79,9 +85,36 @@ class Segmenter:
         self._network = channels_last(bundle.network.eval().to(self.device))
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: str = "auto") -> "Segmenter":
-        """Load a bundle folder such as ``checkpoints/nuclei``; raises BundleError if it is not one, whole."""
-        return cls(Bundle.load(folder), device)
+    def from_pretrained(cls, model: str | Path, device: str = "auto", *, revision: str | None = None) -> "Segmenter":
+        """Load a bundle folder such as ``checkpoints/nuclei``, or a model on the Hugging Face Hub.
+
+        Args:
+            model: a folder, or ``OWNER/NAME`` or ``OWNER/NAME@REVISION`` on the Hub; what is on this disk wins.
+            device: see :class:`Segmenter`.
+            revision: branch, tag or commit of a model on the Hub; a full commit hash pins it for ever.
+
+        Raises:
+            BundleError: if it is not a bundle, whole.
+            HubError: if the Hub has no such model or cannot be reached.
+        """
+        return cls(Bundle.load(resolve(model, revision)), device)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool = False,
+        revision: str | None = None,
+        create_pr: bool = False,
+        license: str = LICENSE,
+        token: str | None = None,
+    ) -> "Published":
+        """Publish this model on the Hugging Face Hub; see :func:`segmentation.hub.push`."""
+        from segmentation.hub_push import push  # loads the Hub's client, which most uses never need
+
+        return push(
+            self.bundle, repo_id, private=private, revision=revision, create_pr=create_pr, license=license, token=token
+        )
 
     def __call__(
         self,

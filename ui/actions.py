@@ -53,7 +53,7 @@ class Actions:
         """The page was loaded anew: what its visitor had. Key, sliders, what run gives after the button."""
         session = self.store.find(key) or Session()
         name = session.model or self.models.default
-        values = [name, *self.choose_model(name), session.accurate]
+        values = [gr.Dropdown(self.models.names, value=name), *self.choose_model(name), session.accurate]
         if session.params is not None:
             p = session.params
             values[2:8] = (
@@ -161,8 +161,12 @@ class Actions:
         """
         session = self.store.find(key)
         asked = (model, reading_of(channel, projection, pixel_size), bool(accurate), float(magnification))
-        paths = session.paths if session else dropped
-        if not paths or (session and asked == session.settings):
+        if session is None:  # with a key, a newer run has taken its place
+            paths, same = dropped if not key else None, False
+        else:
+            more = bool(dropped) and set(session.paths) < set(dropped or [])
+            paths, same = (dropped, False) if more else (session.paths, asked == session.settings)
+        if not paths or same:
             yield tuple([gr.skip()] * 8)
             return
         knobs = (threshold, separation, min_area, max_area, drop_border)

@@ -8,15 +8,15 @@ from pathlib import Path
 import gradio as gr
 
 from segmentation.bundle import Bundle
-from segmentation.exports import FORMATS, run_record, write_all, zip_folder
+from segmentation.exports import DEFAULT_FORMATS, FORMATS, run_record, write_all, zip_folder
 from segmentation.instance_maps import DecodeParams
+from segmentation.model_source import is_hub_id
 from segmentation.training_folder import training_folder
 from ui.models import Models
 from ui.session import Found, Session
 from ui.show import as_messages
 from ui.store import Store
 
-CHOSEN = ["labels", "overlay", "csv", "rois", "run"]
 NOTHING = "There is nothing to take home yet: segment a picture first."
 
 
@@ -25,7 +25,7 @@ def build_files_panel(models: Models, store: Store, visit: gr.Textbox, picker: g
     with gr.Accordion("Take the results home", open=True, elem_id="take-home"):
         formats = gr.CheckboxGroup(
             [(f"{key}: {entry.description}", key) for key, entry in FORMATS.items()],
-            value=CHOSEN,
+            value=list(DEFAULT_FORMATS),
             show_label=False,
             elem_id="formats",
         )
@@ -50,7 +50,7 @@ def build_files_panel(models: Models, store: Store, visit: gr.Textbox, picker: g
             found = session.found if everything else [each for each in (session.of(name),) if each]
             if not found or not chosen:
                 raise gr.Error(NOTHING if not found else "Choose at least one kind of file.", duration=None)
-            bundle, folder = models.segmenter(session.model).bundle, models.folder(session.model)
+            bundle, folder = models.segmenter(session.model).bundle, models.command(session.model)
             paths = write_files(session, found, bundle, folder, chosen)
         return gr.File([str(path) for path in paths], visible=True), *recipe(session, found[0], bundle, folder)
 
@@ -67,7 +67,7 @@ def build_files_panel(models: Models, store: Store, visit: gr.Textbox, picker: g
                 raise gr.Error(NOTHING, duration=None)
             items = ((each.name, each.result.image.pixels, each.final().labels) for each in session.found)
             path = training_folder(session.place() / "training.zip", items)
-            bundle, folder = models.segmenter(session.model).bundle, models.folder(session.model)
+            bundle, folder = models.segmenter(session.model).bundle, models.command(session.model)
         return gr.File([str(path)], visible=True), *recipe(session, session.found[0], bundle, folder)
 
     for button, action in ((one, this_one), (every, all_of_them), (lesson, training)):
@@ -90,7 +90,7 @@ def write_files(session: Session, found: list[Found], bundle: Bundle, model: str
         record = run_record(
             result,
             bundle,
-            model=Path(model).name,
+            model=model if is_hub_id(model) else Path(model).name,
             accurate=session.accurate,
             magnification=session.magnification,
             channel=session.reading.channel,

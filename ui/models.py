@@ -2,12 +2,15 @@
 
 import html
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
 from segmentation.errors import BundleError
+from segmentation.model_source import is_hub_id, resolve
 from segmentation.segmenter import Segmenter
 
+KEPT = 6  # models in memory, besides the one to start with
 _CARD = (
     ("validation kaggle", "Kaggle score on validation"),
     ("held-out kaggle", "Kaggle score on pictures that chose nothing"),
@@ -22,22 +25,28 @@ class Models:
     """Bundles by name.
 
     Args:
-        folders: of bundles; the first is the one to start with, and is loaded now.
+        sources: folders of bundles, or models on the Hub as ``OWNER/NAME`` or ``OWNER/NAME@REVISION``, which are
+            fetched now; the first is the one to start with, and is loaded now.
         device: see :class:`segmentation.Segmenter`.
+        hub: whether visitors may fetch others from the Hub.
 
     Raises:
         BundleError: if the first is no whole bundle.
+        HubError: if one on the Hub cannot be had.
     """
 
-    def __init__(self, folders: Sequence[Path], device: str = "auto") -> None:
-        self._device, self._lock = device, threading.Lock()
+    def __init__(self, sources: Sequence[str | Path], device: str = "auto", *, hub: bool = True) -> None:
+        self._device, self._lock, self.hub = device, threading.Lock(), hub
         self._folders: dict[str, Path] = {}
-        for folder in folders:
-            name, number = folder.name, 2
+        self._commands: dict[str, str] = {}
+        for source in sources:
+            folder = resolve(source)
+            stem = _pinned(str(source).split("@")[0], folder) if is_hub_id(source) else folder.name
+            name, number = stem, 2
             while name in self._folders:
-                name, number = f"{folder.name} ({number})", number + 1
-            self._folders[name] = folder
-        self._loaded: dict[str, Segmenter] = {}
+                name, number = f"{stem} ({number})", number + 1
+            self._folders[name], self._commands[name] = folder, stem if is_hub_id(source) else str(folder)
+        self._loaded: OrderedDict[str, Segmenter] = OrderedDict()
         self.default = self.names[0]
         self.segmenter(self.default)
 
@@ -46,9 +55,34 @@ class Models:
         """Of all models, the first to start with."""
         return list(self._folders)
 
-    def folder(self, name: str | None) -> str:
-        """Where the bundle is."""
-        return str(self._folders[name or self.default])
+    def command(self, name: str | None) -> str:
+        """What names the model on a command line: its folder, or its id on the Hub with the commit."""
+        return self._commands[name or self.default]
+
+    def fetch(self, text: str) -> str:
+        """Fetch a model from the Hub, for all visitors; returns its name, which holds the commit.
+
+        Only what anybody may see is fetched: a private model has to be named when the page is started.
+
+        Args:
+            text: ``OWNER/NAME`` or ``OWNER/NAME@REVISION``, as it was typed.
+
+        Raises:
+            BundleError: if it is no such id, or no bundle, or the Hub was turned off.
+            HubError: if the Hub has no such model or cannot be reached.
+        """
+        repo_id, _, revision = text.strip().partition("@")
+        if not self.hub:
+            raise BundleError("Models from the Hub are turned off here (--no-hub).")
+        if repo_id.count("/") != 1:
+            raise BundleError(f"{text.strip()!r}: a model on the Hub is called OWNER/NAME, or OWNER/NAME@REVISION.")
+        from segmentation.hub_pull import pull  # loads the Hub's client, which most visits never need
+
+        folder = pull(repo_id, revision or None, token=False)
+        name = _pinned(repo_id, folder)
+        with self._lock:
+            self._folders[name], self._commands[name] = folder, name
+        return name
 
     def segmenter(self, name: str | None = None) -> Segmenter:
         """The model of that name, or the one to start with.
@@ -62,11 +96,23 @@ class Models:
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = Segmenter.from_pretrained(self._folders[name], self._device)
+                others = [each for each in self._loaded if each not in (name, self.default)]
+                for each in others[: max(len(others) - KEPT + 1, 0)]:
+                    del self._loaded[each]
+            self._loaded.move_to_end(name)
             return self._loaded[name]
 
     def card_html(self, name: str) -> str:
         """What it was trained on, its scores and its limits."""
         bundle = self.segmenter(name).bundle
         lines = [f"Trained on: {bundle.training.get('data', 'not noted')}; {bundle.training.get('pictures', '')}"]
-        lines += [f"{told}: {bundle.scores[key]:.3f}" for key, told in _CARD if key in bundle.scores]
+        for key, told in _CARD:
+            score = bundle.scores.get(key)
+            if isinstance(score, int | float):  # a stranger's bundle may hold anything
+                lines.append(f"{told}: {score:.3f}")
         return "".join(f"<div>{html.escape(line)}</div>" for line in [*lines, _LIMITS])
+
+
+def _pinned(repo_id: str, folder: Path) -> str:
+    """The id with the commit: a folder of the Hub's cache is called by its commit."""
+    return f"{repo_id}@{folder.name}"

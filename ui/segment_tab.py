@@ -1,5 +1,6 @@
 """The tab that segments: drop pictures, look, adjust, correct, measure, take the results home."""
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -9,6 +10,7 @@ from ui.checks import check_run
 from ui.controls import build_controls, understand
 from ui.examples import write_examples
 from ui.files_panel import build_files_panel
+from ui.hub_panel import fetch_model, list_hub
 from ui.models import Models
 from ui.show import EMPTY, HEADERS
 from ui.store import Store
@@ -112,6 +114,11 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
     c.reset.click(actions.defaults, c.model, [*c.knobs, c.magnification], **quiet)
     chosen = c.model.input(actions.choose_model, c.model, [c.card, *c.knobs, c.magnification], **quiet)
     runs.append(chosen.then(actions.rerun, everything, **slow))
+    c.hub.listing.click(list_hub, None, c.hub.model_id, api_visibility="private", concurrency_limit=2)
+    fetched = c.hub.fetch.click(
+        partial(fetch_model, models), c.hub.model_id, c.model, api_visibility="private", concurrency_limit=2
+    ).success(actions.choose_model, c.model, [c.card, *c.knobs, c.magnification], **quiet)
+    runs.append(fetched.success(actions.rerun, everything, **slow))
     cancel.click(lambda: gr.Button(visible=False), None, cancel, cancels=runs, api_visibility="private")
     return visit, picker, c.model
 

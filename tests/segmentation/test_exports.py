@@ -12,9 +12,18 @@ import pytest
 import roifile
 from PIL import Image
 
-from segmentation import Bundle, Segmentation, Segmenter, exports
+from segmentation import Bundle, Segmentation, Segmenter, exports, read_image
 from segmentation.errors import ParameterError
-from segmentation.exports import FORMATS, run_record, write_all, write_table, zip_folder
+from segmentation.exports import (
+    DEFAULT_FORMATS,
+    FORMATS,
+    run_record,
+    spreadsheet_safe,
+    write_all,
+    write_table,
+    zip_folder,
+)
+from segmentation.pixel_size import PixelSize
 from segmentation.writers import read_labels
 
 
@@ -58,6 +67,54 @@ def test_table_round_trip(column: str, tmp_path: Path) -> None:
         assert next(csv.reader(file)) == ["label", column, "single", "touches_border", "kind"]
 
 
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=cmd|"/c calc"!A0', "=", "-nan"]
+
+
+def test_text_is_never_a_formula(tmp_path: Path) -> None:
+    table = pd.DataFrame({"label": range(len(FORMULAS)), "file": FORMULAS, "=HYPERLINK(1)": -1.5})
+    path = write_table(tmp_path / "t.csv", table)
+    with path.open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["label", "file", "'=HYPERLINK(1)"]
+    assert [row[1] for row in rows] == [f"'{text}" for text in FORMULAS]
+    assert {row[2] for row in rows} == {"-1.5"}  # a number is none
+    assert table["file"].tolist() == FORMULAS
+    assert [spreadsheet_safe(value) for value in ("a=1", "", -1.5, None)] == ["a=1", "", -1.5, None]
+
+
+def test_other_text_comes_back_as_it_was(tmp_path: Path) -> None:
+    texts = [
+        "a,b",
+        'say "x"',
+        "two\nlines",
+        "two\r\nlines",
+        "old\rlines",
+        "<b>&amp;</b>",
+        "'quoted'",
+        " = 1",
+        "細胞;核",
+        "1e5",
+        "a\tb",
+    ]
+    twice = pd.DataFrame([[1, 2]], columns=[5, 5])  # columns of one name
+    for table in (pd.DataFrame({"text": texts}), pd.DataFrame([texts], columns=texts), twice):
+        path = write_table(tmp_path / "t.csv", table)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+        assert rows[0] == list(map(str, table.columns))
+        assert rows[1:] == [[str(value) for value in row] for row in table.itertuples(index=False)]
+
+
+def test_names_that_are_no_text_can_be_written(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.csv", pd.DataFrame({"file": [b"caf\xe9".decode("utf-8", "surrogateescape")]}))
+    assert pd.read_csv(path)["file"].tolist() == [r"caf\udce9"]
+
+
+def test_large_tables_are_written_in_pieces(tmp_path: Path) -> None:
+    table = pd.DataFrame({"label": np.arange(1, 25_001), "mean": np.random.default_rng(0).normal(size=25_000)})
+    pd.testing.assert_frame_equal(pd.read_csv(write_table(tmp_path / "t.csv", table)), table, check_exact=True)
+
+
 def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
     again = pd.read_csv(write_table(tmp_path / "t.csv", table_of(np.zeros((3, 3), np.uint16))))
     assert list(again.columns) == ["label", "area_px", "mean"]
@@ -82,6 +139,20 @@ def test_write_all(result: Segmentation, record: dict[str, Any], tmp_path: Path)
     assert read_json(found["run"]) == record
 
 
+def test_write_all_hands_on_the_pixel_size(
+    result: Segmentation, record: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record["picture"]["pixel_size_um"] = {"y": 0.5, "x": 0.25}
+    labels, svg = write_all(tmp_path, "six", result, table_of(result.labels), record, ["labels", "svg"])
+    assert read_image(labels).pixel_size == PixelSize(0.5, 0.25)
+    assert "Nucleus 1: 12.5 µm²" in svg.read_text(encoding="utf-8")
+
+
+def test_default_formats_are_formats() -> None:
+    assert set(DEFAULT_FORMATS) < set(FORMATS)
+    assert list(DEFAULT_FORMATS) == [key for key in FORMATS if key in DEFAULT_FORMATS]
+
+
 def test_write_all_of_nothing_found(bundle: Bundle, tmp_path: Path) -> None:
     result = Segmenter(bundle)(np.zeros((32, 40), np.uint8))
     record = run_record(result, bundle, model="bright")
@@ -93,7 +164,7 @@ def test_write_all_writes_what_was_asked(result: Segmentation, record: dict[str,
     paths = write_all(tmp_path, "six", result, table_of(result.labels), record, ["run", "csv"])
     assert paths == [tmp_path / "six_run.json", tmp_path / "six_nuclei.csv"]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
-    with pytest.raises(ParameterError, match="'xls' does not exist; choose from labels, overlay"):
+    with pytest.raises(ParameterError, match="'xls' does not exist; choose from labels, npy, png, overlay"):
         write_all(tmp_path, "seven", result, table_of(result.labels), record, ["csv", "xls"])
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
@@ -104,7 +175,7 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(
     [path] = write_all(tmp_path, "six", result, table_of(result.labels), record, ["labels"])
     before = path.read_bytes()
 
-    def fail(path: Path, labels: np.ndarray) -> None:
+    def fail(path: Path, labels: np.ndarray, pixel_size: PixelSize | None) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 

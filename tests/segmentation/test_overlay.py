@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from skimage.segmentation import find_boundaries
 
-from segmentation import MicroscopyImage
+from segmentation import MicroscopyImage, overlay
 from segmentation.examples import ExamplePicture, make_example
-from segmentation.overlay import PALETTE, draw_overlay, label_colours, outlines, to_display
+from segmentation.overlay import PALETTE, draw_overlay, label_colours, outlines, overlay_strips, to_display
 
 
 @pytest.fixture
@@ -93,3 +93,16 @@ def test_display_is_stretched_rgb() -> None:
     assert (display.min(), display.max()) == (0, 255)
     np.testing.assert_allclose(display[..., 0].ravel(), np.linspace(0, 255, 2000), atol=1)
     assert not to_display(MicroscopyImage(values * 0, "black")).any()
+
+
+@pytest.mark.parametrize("height", [1, 511, 512, 513, 1030])
+def test_strips_are_the_overlay(height: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlay, "_STRIP", 512 * 40)
+    generator = np.random.default_rng(height)
+    pixels = generator.integers(0, 4000, (height, 40, 1)).astype(np.uint16)
+    labels = np.kron(generator.integers(0, 9, (height, 8)), np.ones((1, 5))).astype(np.uint16)
+    labels[506:512], labels[512:518] = labels[506:507], labels[512:513]  # nuclei that end at a seam
+    labels[1020:1028] = labels[1020:1021]  # and some that run across
+    image = MicroscopyImage(pixels, "tall")
+    together = np.concatenate(list(overlay_strips(image, labels)))
+    np.testing.assert_array_equal(together, draw_overlay(to_display(image), labels))

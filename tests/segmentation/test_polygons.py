@@ -134,7 +134,28 @@ def test_no_nuclei_no_polygons() -> None:
     assert list(polygons(np.zeros((4, 3), np.uint16))) == []
 
 
-@pytest.mark.parametrize("labels", [np.ones((2, 2, 1), np.uint8), np.ones((2, 2), bool), np.ones((2, 2), float)])
+@pytest.mark.parametrize("dtype", ["uint32", "int64"])
+@pytest.mark.parametrize("background", [True, False])
+def test_numbers_far_apart_take_no_memory(dtype: str, background: bool) -> None:
+    labels = np.full((6, 9), 4_000_000_000, dtype)
+    labels[:2] = 0 if background else 7
+    labels[2:4, 3:6] = 3_999_999_999
+    found = dict(polygons(labels))
+    assert list(found) == [3_999_999_999, 4_000_000_000] if background else [7, 3_999_999_999, 4_000_000_000]
+    for label, parts in found.items():
+        drawn = fill([ring for part in parts for ring in part.rings], labels.shape)
+        np.testing.assert_array_equal(drawn, labels == label)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.ones((2, 2, 1), np.uint8), np.ones((2, 2), bool), np.ones((2, 2), float), np.ones((0, 2), np.uint8)],
+)
 def test_what_is_no_label_image_is_refused(labels: np.ndarray) -> None:
     with pytest.raises(ParameterError, match="integers"):
         next(polygons(labels))
+
+
+def test_numbers_below_the_background_are_refused() -> None:
+    with pytest.raises(ParameterError, match="down to -3: nuclei are above 0"):
+        next(polygons(np.array([[0, -3], [1, 2]])))

@@ -1,5 +1,6 @@
 """The real page, served by the real entry point."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 
 @contextmanager
-def serve(project_root: Path, logs: Path, *options: str) -> Iterator[str]:
+def serve(project_root: Path, logs: Path, *options: str, **environment: str) -> Iterator[str]:
     """``python app.py`` on a free port, and its address, while the block runs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -21,7 +22,9 @@ def serve(project_root: Path, logs: Path, *options: str) -> Iterator[str]:
     command = [sys.executable, "app.py", "--port", str(port), "--device", "cpu", *options]
     address = f"http://127.0.0.1:{port}/"
     with (logs / "log.txt").open("w+") as log:
-        server = subprocess.Popen(command, cwd=project_root, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command, cwd=project_root, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+        )
         try:
             for _ in range(600):
                 if server.poll() is not None:
