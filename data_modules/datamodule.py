@@ -1,6 +1,7 @@
 """SegmentationDataModule: the one LightningDataModule over any source."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +16,8 @@ from data_modules.datasets import CropDataset, EpochSampler, PictureDataset, bal
 from data_modules.dsb2018 import Dsb2018
 from data_modules.pictures import LabelledPicture, PictureSource
 from data_modules.splits import Split, read_fold_table, split_pictures
-from segmentation.errors import DataError, ParameterError
-from segmentation.image_io import SUFFIXES
+from segmentation.batch_inputs import FoundFile, Task, find_files, plan
+from segmentation.errors import DataError, ImageReadError, ParameterError
 from segmentation.instance_maps import FOREGROUND
 from segmentation.preprocessing import Preprocessing
 
@@ -42,7 +43,7 @@ class SegmentationDataModule(LightningDataModule):
         seed: of what is drawn and of all augmentation.
         split_seed: of the split. Keep it when a model is trained further: with another, pictures that the model has
             learned would judge it.
-        predict_path: file or folder that ``predict`` segments.
+        predict_path: file, zip, folder or pattern that ``predict`` segments.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class SegmentationDataModule(LightningDataModule):
         predict_path: str | None = None,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # more processes than pictures to predict
         if crop < 1 or batch_size < 1 or min(seed, split_seed) < 0 or (workers is not None and workers < 0):
             raise ParameterError(
                 f"crop={crop}, batch_size={batch_size}, seed={seed}, split_seed={split_seed}, workers={workers}: crop "
@@ -81,6 +83,8 @@ class SegmentationDataModule(LightningDataModule):
         self.augmenter = Augmenter(augmentation, crop)
         self.folds, self.fold, self.validation_fraction, self.fold_table = folds, fold, validation_fraction, fold_table
         self.split: Split | None = None
+        self.tasks: list[Task] = []  # of all processes
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None  # for pictures out of zips
 
     def prepare_data(self) -> None:
         """Once a machine: download and convert."""
@@ -102,7 +106,7 @@ class SegmentationDataModule(LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Whole pictures stay on the host: the Segmenter moves their tiles itself."""
-        if isinstance(batch, LabelledPicture | Path):
+        if isinstance(batch, LabelledPicture | Task):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
@@ -160,15 +164,26 @@ class SegmentationDataModule(LightningDataModule):
         return self._pictures(self._known_split().test)
 
     def predict_dataloader(self) -> DataLoader:
-        """Paths under ``predict_path``."""
+        """This process's share of the files under ``predict_path``: a :class:`segmentation.batch_inputs.Task` each.
+
+        Shares may differ in length by one, or be empty: no file is left out, and none is done twice.
+        """
         if self.predict_path is None:
             raise DataError("predict: no pictures named; give a file or folder with --data.predict_path.")
-        root = Path(self.predict_path)
-        paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
-        if not paths:
-            raise DataError(f"{root}: no pictures there; name a file or a folder that holds some.")
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return DataLoader(paths[rank::world], batch_size=None)  # type: ignore[arg-type]
+        found: list[FoundFile] | str = []
+        if rank == 0:  # one process looks, or a file that comes or goes meanwhile would shift the others' shares
+            try:
+                found = find_files([self.predict_path])
+            except ImageReadError as error:
+                found = str(error)
+        if self.trainer is not None:
+            found = self.trainer.strategy.broadcast(found)
+        if isinstance(found, str):
+            raise DataError(found)
+        self._scratch = self._scratch or tempfile.TemporaryDirectory(prefix="nucleoscope-")
+        self.tasks, _ = plan(found, Path(self._scratch.name))
+        return DataLoader(self.tasks[rank::world], batch_size=None)  # type: ignore[arg-type]
 
     def _known_split(self) -> Split:
         if self.split is None:

@@ -1,4 +1,4 @@
-"""What happens around training: the bundle at the end, pictures in the log, predictions to files."""
+"""What happens around training: averaged weights, the bundle at the end, pictures in the log."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from segmentation.image_io import MicroscopyImage
 from segmentation.instance_maps import MapName
 from segmentation.overlay import draw_overlay, to_display
 from segmentation.segmenter import Segmentation, check_magnification
-from segmentation.writers import write_labels, write_overlay
 
 CARD_SCORES = ("kaggle", "ap50", "ap75", "ap90", "iou", "dice")
 
@@ -80,12 +79,13 @@ class ExportBundle(Callback):
             check_magnification(magnification)
         self.folder, self.tune, self.maps, self.magnifications = folder, tune, maps, magnifications
 
-    def _destination(self, trainer: Trainer) -> Path:
+    def destination(self, trainer: Trainer) -> Path:
+        """Folder of the bundle."""
         return Path(self.folder or Path(trainer.default_root_dir) / "bundle")
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say before the hours of training, not after, that the bundle cannot be written."""
-        check_destination(self._destination(trainer))
+        check_destination(self.destination(trainer))
         if self.maps is not None:
             assert isinstance(pl_module, SegmentationModule)
             pl_module.check_maps(self.maps)
@@ -126,7 +126,7 @@ class ExportBundle(Callback):
             training["started from"] = f"a bundle of {pl_module.learned_from.get('steps', 'unknown')} steps"
         card = {f"validation {name}": float(scores[name]) for name in CARD_SCORES}
         card |= {f"validation kaggle, {k}": float(scores[f"kaggle_{k}"]) for k in KINDS if f"kaggle_{k}" in scores}
-        folder = pl_module.to_bundle(training=training, scores=card).save(self._destination(trainer))
+        folder = pl_module.to_bundle(training=training, scores=card).save(self.destination(trainer))
         rank_zero_info(f"Bundle written to {folder}")
 
     def _tune(self, module: SegmentationModule, pictures: list[LabelledPicture]) -> list[Segmentation]:
@@ -180,30 +180,3 @@ class LogPictures(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
                 logger.experiment.add_image(f"val/{picture.name[:12]}", pair, trainer.global_step, dataformats="HWC")
-
-
-class WritePredictions(Callback):
-    """``predict`` writes a label TIFF and an overlay PNG per picture.
-
-    Args:
-        folder: where to; ``predictions`` in the run's folder by default.
-    """
-
-    def __init__(self, folder: str | None = None) -> None:
-        self.folder = folder
-
-    def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Write every page of one file."""
-        folder = Path(self.folder or Path(trainer.default_root_dir) / "predictions")
-        folder.mkdir(parents=True, exist_ok=True)
-        for result in outputs:
-            write_labels(folder / f"{result.image.name}_labels.tif", result.labels)
-            write_overlay(folder / f"{result.image.name}_overlay.png", result)

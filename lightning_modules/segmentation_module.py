@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,9 +14,13 @@ from data_modules.datamodule import SegmentationDataModule
 from data_modules.pictures import LabelledPicture
 from lightning_modules.losses import probability_loss, segmentation_loss
 from lightning_modules.metrics import Scoreboard
+from segmentation.batch import Batch
+from segmentation.batch_inputs import Task
+from segmentation.batch_outcome import Outcome
+from segmentation.batch_settings import bundle_name
 from segmentation.bundle import Bundle
 from segmentation.errors import ParameterError
-from segmentation.image_io import MicroscopyImage, read_images
+from segmentation.image_io import MicroscopyImage
 from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, default_params, encode, known_names
 from segmentation.networks import Network, channels_last, keep_outputs, with_outputs
 from segmentation.preprocessing import Preprocessing
@@ -80,6 +83,8 @@ class SegmentationModule(LightningModule):
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
         self.accurate, self.seed = accurate, seed
         self.scoreboard = Scoreboard()
+        self.bundle_name = "unsaved" if bundle is None else bundle_name(bundle)
+        self.predictions: Batch | None = None  # writes results; the callback WritePredictions makes it
         self._segmenter: Segmenter | None = None
 
     def to_bundle(self, **extra: Any) -> Bundle:
@@ -158,9 +163,13 @@ class SegmentationModule(LightningModule):
         """Judge one whole picture of the held-out fold; see ``validation_step``."""
         return {"segmentation": self._judge(picture, "test")}
 
-    def predict_step(self, path: Path, batch_index: int) -> list[Segmentation]:
-        """Segment every page of a file."""
-        return [self.segment(page) for page in read_images(path)]
+    def predict_step(self, task: Task, batch_index: int) -> Outcome:
+        """Segment a file and write its results, unless they are there; the callback WritePredictions says how."""
+        if self.predictions is None:
+            raise ParameterError(
+                "predict: nothing says where results go; give the trainer a WritePredictions callback."
+            )
+        return self.predictions.process(task)
 
     def _log_scores(self, stage: str) -> None:
         for name, value in self.scoreboard.pop().items():

@@ -9,7 +9,9 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from data_modules.datamodule import SegmentationDataModule
-from lightning_modules.callbacks import ExportBundle, LastCheckpoint, LogPictures, WritePredictions
+from lightning_modules.callbacks import ExportBundle, LastCheckpoint, LogPictures
+from lightning_modules.predictions import WritePredictions
+from lightning_modules.push import PushToHub
 from lightning_modules.report import WriteReport
 from lightning_modules.segmentation_module import SegmentationModule
 from segmentation.errors import NucleoscopeError
@@ -27,6 +29,7 @@ class SegmentationCLI(LightningCLI):
         parser.add_lightning_class_args(LastCheckpoint, "last_checkpoint")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.add_lightning_class_args(ExportBundle, "export")
+        parser.add_lightning_class_args(PushToHub, "push")
         parser.add_lightning_class_args(LogPictures, "log_pictures")
         parser.add_lightning_class_args(WritePredictions, "predictions")
         parser.add_lightning_class_args(WriteReport, "report")

@@ -5,13 +5,17 @@
 >>> result.count, result.labels, result.foreground  # doctest: +SKIP
 """
 
-from segmentation.bundle import Bundle
-from segmentation.errors import NucleoscopeError
-from segmentation.image_io import MicroscopyImage, read_image, read_images
-from segmentation.instance_maps import DecodeParams
-from segmentation.preprocessing import Preprocessing
-from segmentation.segmenter import Segmentation, Segmenter
-from segmentation.unet import UNet
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segmentation.bundle import Bundle
+    from segmentation.errors import NucleoscopeError
+    from segmentation.image_io import MicroscopyImage, read_image, read_images
+    from segmentation.instance_maps import DecodeParams
+    from segmentation.preprocessing import Preprocessing
+    from segmentation.segmenter import Segmentation, Segmenter
+    from segmentation.unet import UNet
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,3 +30,26 @@ __all__ = [
     "read_image",
     "read_images",
 ]
+_HOMES = {
+    "Bundle": "bundle",
+    "DecodeParams": "instance_maps",
+    "MicroscopyImage": "image_io",
+    "NucleoscopeError": "errors",
+    "Preprocessing": "preprocessing",
+    "Segmentation": "segmenter",
+    "Segmenter": "segmenter",
+    "UNet": "unet",
+    "read_image": "image_io",
+    "read_images": "image_io",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is asked for: PyTorch alone takes seconds, and ``--help`` needs none of it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

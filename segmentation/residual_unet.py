@@ -83,8 +83,8 @@ class ResidualUNet(nn.Module):
         super().__init__()
         if len(channels) < 2 or block < 1 or fine < 0:
             raise ParameterError(
-                f"channels={tuple(channels)}, block={block}, fine={fine}: give at least two levels, a block of at least "
-                "1 pixel, and no fine branch (0) or a positive width of it."
+                f"channels={tuple(channels)}, block={block}, fine={fine}: give at least two levels, a block of at "
+                "least 1 pixel, and no fine branch (0) or a positive width of it."
             )
         finest = channels[0]
         self.stem = nn.Sequential(nn.PixelUnshuffle(block), ConvNorm(in_channels * block**2, finest))

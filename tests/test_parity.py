@@ -17,7 +17,7 @@ from pytorch_lightning import Trainer
 from data_modules import SegmentationDataModule, SyntheticNuclei
 from data_modules.datasets import CropDataset
 from data_modules.pictures import LabelledPicture
-from lightning_modules.callbacks import WritePredictions
+from lightning_modules.predictions import WritePredictions
 from lightning_modules.segmentation_module import SegmentationModule
 from segmentation import Segmenter
 from segmentation.__main__ import main as command_line

@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -127,17 +126,17 @@ def test_predict_needs_no_training_pictures(tmp_path):
     data = module(predict_path=str(tmp_path))
     data.setup("predict")
     assert data.split is None
-    paths = list(data.predict_dataloader())
-    assert paths == [tmp_path / "b.png", tmp_path / "sub/a.TIF"]
-    assert all(isinstance(path, Path) for path in paths)
-    assert list(module(predict_path=str(tmp_path / "b.png")).predict_dataloader()) == [tmp_path / "b.png"]
+    tasks = list(data.predict_dataloader())
+    assert [(task.path, task.stem) for task in tasks] == [(tmp_path / "b.png", "b"), (tmp_path / "sub/a.TIF", "sub/a")]
+    (task,) = module(predict_path=str(tmp_path / "b.png")).predict_dataloader()
+    assert task.path == tmp_path / "b.png"
 
 
 def test_predict_errors(tmp_path):
     with pytest.raises(DataError, match=r"no pictures named; give a file or folder with --data\.predict_path"):
         module().predict_dataloader()
-    for path in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(DataError, match="no pictures there"):
+    for path, says in ((tmp_path, "no pictures in this folder"), (tmp_path / "missing", "no such file or folder")):
+        with pytest.raises(DataError, match=says):
             module(predict_path=str(path)).predict_dataloader()
 
 

@@ -85,5 +85,5 @@ def test_command_line(bundle_folder: Path, six_squares: np.ndarray, tmp_path: Pa
     cv2.imwrite(str(tmp_path / "squares.png"), six_squares)
     common = [str(tmp_path / "squares.png"), "--model", str(bundle_folder), "--device", "cpu"]
     assert main([*common, "--out", str(tmp_path / "out"), "--magnification", "2"]) == 0
-    assert (tmp_path / "out" / "counts.csv").read_text().splitlines()[1].startswith("squares,6,")
+    assert (tmp_path / "out" / "summary.csv").read_text().splitlines()[1].startswith("squares,6,")
     assert main([*common, "--out", str(tmp_path / "bad"), "--magnification", "99"]) == 1

@@ -10,9 +10,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-import segmentation.__main__
 from segmentation import Segmenter
-from segmentation.__main__ import find_images, main
+from segmentation.__main__ import main
+from segmentation.command_options import DEFAULT_MODEL
 from segmentation.writers import read_labels
 
 
@@ -34,8 +34,8 @@ def run(bundle_folder: Path, tmp_path: Path):
     return run_main
 
 
-def counts(tmp_path: Path) -> list[dict[str, str]]:
-    with (tmp_path / "out" / "counts.csv").open(newline="", encoding="utf-8") as file:
+def rows(tmp_path: Path) -> list[dict[str, str]]:
+    with (tmp_path / "out" / "summary.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -50,17 +50,37 @@ def one_line(text: str) -> str:
 def test_one_picture(run, picture: Path, bundle_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(picture) == 0
     assert sorted(item.name for item in (tmp_path / "out").iterdir()) == [
-        "counts.csv",
+        ".nucleoscope-results",
+        "index.html",
         "squares_labels.tif",
+        "squares_nuclei.csv",
         "squares_overlay.png",
+        "squares_run.json",
+        "summary.csv",
+        "thumbnails",
     ]
     labels = read_labels(tmp_path / "out" / "squares_labels.tif")
     np.testing.assert_array_equal(labels, Segmenter.from_pretrained(bundle_folder)(picture).labels)
     assert Image.open(tmp_path / "out" / "squares_overlay.png").size == (96, 64)
-    (row,) = counts(tmp_path)
+    (row,) = rows(tmp_path)
     assert float(row.pop("seconds")) >= 0
-    assert row == {"image": "squares", "nuclei": "6", "width_px": "96", "height_px": "64", "notes": ""}
-    assert "squares: 6 nuclei in" in capsys.readouterr().out
+    assert row == {
+        "image": "squares",
+        "nuclei": "6",
+        "width_px": "96",
+        "height_px": "64",
+        "density_per_mm2": "",
+        "density_per_megapixel": str(6 / (96 * 64 / 1e6)),
+        "median_area_um2": "",
+        "median_area_px": "100.0",
+        "notes": "",
+        "error": "",
+        "file": str(picture),
+    }
+    said = capsys.readouterr().out
+    assert "squares: 6 nuclei in" in said
+    assert "96 x 64, grey, 8 bit" in said  # what was understood
+    assert "6 nuclei in 1 picture; 1 file done" in said
 
 
 def test_files_folders_and_equal_names(run, picture: Path, six_squares: np.ndarray, tmp_path: Path) -> None:
@@ -69,10 +89,10 @@ def test_files_folders_and_equal_names(run, picture: Path, six_squares: np.ndarr
         Image.fromarray(six_squares[:32]).save(tmp_path / folder / picture_name)
     (tmp_path / "b" / "readme.txt").write_text("no picture")
     assert run(picture, tmp_path / "b", tmp_path / "c", picture) == 0
-    rows = counts(tmp_path)
-    assert [row["nuclei"] for row in rows] == ["6", "3", "3"]
-    assert len({row["image"].lower() for row in rows}) == 3
-    for row in rows:
+    found = rows(tmp_path)
+    assert [row["nuclei"] for row in found] == ["6", "3", "3"]
+    assert len({row["image"].lower() for row in found}) == 3
+    for row in found:
         labels = read_labels(tmp_path / "out" / f"{row['image']}_labels.tif")
         assert labels.max() == int(row["nuclei"])
         assert labels.shape == (int(row["height_px"]), int(row["width_px"]))
@@ -82,7 +102,8 @@ def test_a_bad_file_does_not_stop_the_others(run, picture: Path, tmp_path: Path,
     (picture.parent / "broken.png").write_bytes(picture.read_bytes()[:60])
     (picture.parent / "text.tif").write_text("no picture")
     assert run(picture.parent) == 1
-    assert [row["image"] for row in counts(tmp_path)] == ["squares"]
+    assert [(row["image"], row["nuclei"]) for row in rows(tmp_path)] == [("broken", ""), ("squares", "6"), ("text", "")]
+    assert "broken.png: the file is damaged" in rows(tmp_path)[0]["error"]
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 2
     assert "broken.png" in errors[0]
@@ -106,7 +127,7 @@ def test_a_bad_file_does_not_stop_the_others(run, picture: Path, tmp_path: Path,
 )
 def test_settings_replace_the_bundles(run, picture: Path, arguments: tuple, nuclei: str, tmp_path: Path) -> None:
     assert run(picture, *arguments) == 0
-    assert counts(tmp_path)[0]["nuclei"] == nuclei
+    assert rows(tmp_path)[0]["nuclei"] == nuclei
 
 
 def test_separation_cuts(run, tmp_path: Path) -> None:
@@ -117,7 +138,7 @@ def test_separation_cuts(run, tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "pair.png")
     for separation, nuclei in (("0", "1"), ("1.5", "2")):
         assert run(tmp_path / "pair.png", "--separation", separation) == 0
-        assert counts(tmp_path)[0]["nuclei"] == nuclei
+        assert rows(tmp_path)[0]["nuclei"] == nuclei
 
 
 def test_pages_and_channel(run, six_squares: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -127,7 +148,7 @@ def test_pages_and_channel(run, six_squares: np.ndarray, tmp_path: Path, capsys:
     assert run(path) == 1
     assert "--channel" in one_line(capsys.readouterr().err)
     assert run(path, "--channel", "1") == 0
-    assert [(row["image"], row["nuclei"]) for row in counts(tmp_path)] == [("stack_page1", "6"), ("stack_page2", "0")]
+    assert [(row["image"], row["nuclei"]) for row in rows(tmp_path)] == [("stack_page1", "6"), ("stack_page2", "0")]
     assert (tmp_path / "out" / "stack_page2_labels.tif").exists()
     assert run(path, "--channel", "7") == 1
     assert "channel 7 does not exist" in one_line(capsys.readouterr().err)
@@ -138,7 +159,7 @@ def test_notes_reach_the_table(run, six_squares: np.ndarray, tmp_path: Path, cap
     values[0, 0] = np.nan
     tifffile.imwrite(tmp_path / "float.tif", values)
     assert run(tmp_path / "float.tif") == 0
-    assert "not finite" in counts(tmp_path)[0]["notes"]
+    assert "not finite" in rows(tmp_path)[0]["notes"]
     assert "not finite" in capsys.readouterr().out
 
 
@@ -151,6 +172,10 @@ def test_notes_reach_the_table(run, six_squares: np.ndarray, tmp_path: Path, cap
         (("--min-area", "-3"), "min_area=-3"),
         (("--max-area", "3"), "max_area=3"),
         (("--device", "nonsense"), "device='nonsense'"),
+        (("--jobs", "0"), "jobs=0"),
+        (("--format", "labels,bitmap"), "format 'bitmap' does not exist"),
+        (("--format", ","), "format ',' does not exist"),
+        (("--revision", "v1"), "a folder has no revisions"),
     ],
     ids=str,
 )
@@ -185,22 +210,13 @@ def test_out_that_cannot_be_made(
         assert "cannot be written" in one_line(capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("name", ["counts.csv", "squares_labels.tif", "squares_overlay.png"])
+@pytest.mark.parametrize("name", ["summary.csv", "squares_labels.tif", "squares_overlay.png"])
 def test_results_that_cannot_be_written(
     run, picture: Path, name: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "out" / name).mkdir(parents=True)
     assert run(picture) == 1
     assert name in one_line(capsys.readouterr().err)
-
-
-def test_find_images_sorts_and_keeps_order(picture: Path, tmp_path: Path) -> None:
-    for name in ("z.jpg", "A.BMP", "deep/m.gif", "deep/n.csv", "folder.png/inside.tif"):
-        (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "all" / name).touch()
-    found = find_images([picture, tmp_path / "all", tmp_path / "all" / "z.jpg"], tmp_path / "out")
-    expected = ["A.BMP", "deep/m.gif", "folder.png/inside.tif", "z.jpg"]
-    assert found == [picture, *(tmp_path / "all" / name for name in expected)]
 
 
 def test_needs_images_and_out(capsys: pytest.CaptureFixture) -> None:
@@ -212,7 +228,7 @@ def test_needs_images_and_out(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_default_model_is_the_shipped_one(project_root: Path) -> None:
-    assert project_root / "checkpoints" / "nuclei" == segmentation.__main__.DEFAULT_MODEL
+    assert project_root / "checkpoints" / "nuclei" == DEFAULT_MODEL
 
 
 def test_for_real(picture: Path, bundle_folder: Path, project_root: Path, tmp_path: Path) -> None:
@@ -221,7 +237,7 @@ def test_for_real(picture: Path, bundle_folder: Path, project_root: Path, tmp_pa
     done = subprocess.run(command, cwd=project_root, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "squares: 6 nuclei" in done.stdout
-    assert counts(tmp_path)[0]["nuclei"] == "6"
+    assert rows(tmp_path)[0]["nuclei"] == "6"
     bad = subprocess.run([*command, "--threshold", "3"], cwd=project_root, capture_output=True, text=True, check=False)
     assert bad.returncode == 1
     assert one_line(bad.stderr).startswith("error: threshold=3.0")
@@ -229,7 +245,7 @@ def test_for_real(picture: Path, bundle_folder: Path, project_root: Path, tmp_pa
 
 def test_results_inside_the_image_folder_are_not_segmented_again(tmp_path: Path, bundle_folder: Path) -> None:
     Image.fromarray(np.full((20, 20), 10, np.uint8)).save(tmp_path / "a.png")
-    command = [str(tmp_path), "--out", str(tmp_path / "out"), "--model", str(bundle_folder), "--device", "cpu"]
-    assert main(command) == 0
-    assert main(command) == 0
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a_labels.tif", "a_overlay.png", "counts.csv"]
+    for out in ("out", "out", "another"):  # the last passes by what the others left
+        command = [str(tmp_path), "--out", str(tmp_path / out), "--model", str(bundle_folder), "--device", "cpu"]
+        assert main(command) == 0
+        assert len(list((tmp_path / out).rglob("*_labels.tif"))) == 1
