@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TextIO
 
+from segmentation.spreadsheet import spreadsheet_safe
 from segmentation.writers import save
 
 SUMMARY = "summary.csv"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with these a cell begins that Excel and others would calculate
 
 
 @dataclass  # not frozen: Lightning copies what predict_step returns, field by field
@@ -193,7 +193,7 @@ def _cell(value: str | float | None) -> str | float | None:
     if not isinstance(value, str):
         return value
     line = " ".join(value.splitlines()) if "\n" in value else value
-    return f"'{line}" if line.startswith(_FORMULA) else line
+    return str(spreadsheet_safe(line))
 
 
 def _read(line: bytes) -> Outcome:

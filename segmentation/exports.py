@@ -14,6 +14,7 @@ from segmentation.pixel_size import PixelSize
 from segmentation.run_record import run_record, write_run
 from segmentation.segmenter import Segmentation
 from segmentation.shape_files import write_coco, write_geojson, write_rois
+from segmentation.spreadsheet import spreadsheet_safe
 from segmentation.svg_overlay import write_svg
 from segmentation.writers import free_name, save, write_labels, write_labels_npy, write_labels_png, write_overlay
 
@@ -62,18 +63,7 @@ FORMATS: dict[str, Format] = {
 }
 DEFAULT_FORMATS = ("labels", "overlay", "csv", "rois", "run")  # what most people want; the others are for some
 _PACKED = frozenset({".tif", ".png", ".zip"})  # deflated already
-# With these, spreadsheets begin a formula, which may send a table's contents elsewhere or start a program.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CHUNK = 1000  # rows of a table turned into text together
-
-
-def spreadsheet_safe(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: text that would begin one gets an apostrophe before it.
-
-    Args:
-        value: of any kind; numbers, and text that begins with none of ``= + - @``, tab and carriage return, stay.
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> Path:
