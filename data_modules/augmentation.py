@@ -11,6 +11,7 @@ from imgaug.augmentables.segmaps import SegmentationMapsOnImage
 from numpy.typing import NDArray
 from skimage.measure import label as connected_components
 
+from data_modules.drawn_fields import drawn_field
 from data_modules.empty_fields import empty_field
 from data_modules.pixel_changes import give_colour, mix, shade, to_grey, underexpose
 from segmentation.errors import ParameterError
@@ -46,6 +47,7 @@ class AugmentationParams:
         underexpose: probability of a picture of few grey levels, noisy and compressed, and stretched again.
         invert: probability of a negative.
         empty: probability that the crop gives way to a picture without nuclei (see ``empty_fields``).
+        drawn: probability that the crop gives way to drawn nuclei: flat discs and ellipses (see ``drawn_fields``).
         plain: probability that a crop keeps its own pixel values, flipped, turned and moderately scaled only: where
             annotators see the outline of a blurred or faint nucleus is learned from such crops.
     """
@@ -70,6 +72,7 @@ class AugmentationParams:
     underexpose: float = 0.0
     invert: float = 0.05
     empty: float = 0.0
+    drawn: float = 0.0
     plain: float = 0.0
 
     def __post_init__(self) -> None:
@@ -80,7 +83,7 @@ class AugmentationParams:
         for name in ("shear", "elastic", "brightness", "blur", "noise", "hue"):
             if getattr(self, name) < 0:
                 raise ParameterError(f"{name}={getattr(self, name)}: 0 (off) or more.")
-        for name in ("mix", "grey", "tint", "shading", "jpeg", "underexpose", "invert", "empty", "plain"):
+        for name in ("mix", "grey", "tint", "shading", "jpeg", "underexpose", "invert", "empty", "drawn", "plain"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ParameterError(f"{name}={getattr(self, name)}: between 0 (off) and 1.")
         if self.shear > 30:
@@ -120,6 +123,10 @@ class Augmenter:
             return _random_window(pixels, labels, self.crop, generator)
         # Scaled before all else and by itself, so that the costly warps see no more pixels than they need. Evenly
         # drawn on a log scale: half as large is as likely as twice as large.
+        if self.params.drawn > 0 and generator.random() < self.params.drawn:
+            pixels, labels = drawn_field(self.crop, generator)
+            self._grey.seed_(int(generator.integers(2**31)))
+            return (pixels if generator.random() < self.params.plain else self._grey(image=pixels)), labels
         reach = self.crop + 2 * self._margin
         plain = self.params.plain > 0 and generator.random() < self.params.plain
         scale = np.log(self.params.scale) * (0.5 if plain else 1.0)

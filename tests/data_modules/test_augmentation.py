@@ -37,6 +37,7 @@ OFF = {
     "underexpose": 0.0,
     "invert": 0.0,
     "empty": 0.0,
+    "drawn": 0.0,
     "plain": 0.0,
 }
 STRONG = {

@@ -89,10 +89,13 @@ def test_two_processes_of_which_one_is_killed_and_then_two_again(
 
     kill = ["--trainer.callbacks+=tests.lightning_modules.test_predict.KillSecond", "--predictions.patience", "2"]
     killed = run(*kill)
-    assert killed.returncode == 1
-    assert "2 files not done: process 1 ended too early" in killed.stderr, killed.stderr[-3000:]
-    assert "resume" in killed.stderr
-    assert len(summary(out)) == 5
+    if killed.returncode == -9:  # on a busy machine Lightning's own watchman comes first, and ends all of them
+        assert "Forcefully terminating all other processes" in killed.stderr
+    else:
+        assert killed.returncode == 1
+        assert "2 files not done: process 1 ended too early" in killed.stderr, killed.stderr[-3000:]
+        assert "resume" in killed.stderr
+        assert len(summary(out)) == 5
     assert (out / "p1_run.json").exists()  # the picture after which it was killed, before it could be told
     before = modified(out)
     again = run("--predictions.resume", "true")

@@ -93,7 +93,13 @@ def test_interrupted_and_resumed(jobs: int, tmp_path: Path, bundle_folder: Path,
     command = [sys.executable, "-m", "segmentation", str(tmp_path / "in" / "*.png"), "--out", str(out)]
     command += ["--model", str(bundle_folder), "--device", "cpu", "--accurate", "--jobs", str(jobs)]
     running = subprocess.Popen(
-        command, cwd=project_root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=project_root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background inherit deaf ears
     )
     deadline = time.monotonic() + 100
     while len(list(out.glob("*_run.json"))) < 4 and time.monotonic() < deadline:

@@ -6,6 +6,7 @@ import base64
 import io
 import urllib.request
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def call(address: str, name: str, **arguments: Any) -> tuple[bool, str, dict[str
             content: Any = answer.content[0]
             return bool(answer.isError), content.text, tools
 
-    return asyncio.run(talk())
+    with ThreadPoolExecutor(1) as other:  # the browser's client keeps a loop running in this thread
+        return other.submit(asyncio.run, talk()).result()
 
 
 def uri(content: bytes) -> str:
