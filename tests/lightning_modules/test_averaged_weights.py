@@ -174,7 +174,7 @@ def test_maps_that_only_helped_do_not_ship(unbroken: Path, project_root: Path, t
     main(arguments(project_root, tmp_path, **{"--export.maps": "[foreground]"}))
     whole, kept = Bundle.load(unbroken / "bundle"), Bundle.load(tmp_path / "bundle")
     assert (whole.maps, kept.maps) == (("foreground", "distance"), ("foreground",))
-    best = Bundle(ResidualUNet(out_channels=2, channels=(4, 8)).eval(), maps=whole.maps).network
+    best = ResidualUNet(**whole.network.arguments).eval()
     state = torch.load(tmp_path / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
     best.load_state_dict({name.removeprefix("network."): value for name, value in state.items()})
     images = torch.rand(1, 3, 20, 24)
