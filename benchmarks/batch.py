@@ -25,7 +25,7 @@ import segmentation.segmenter
 from segmentation.batch import Batch
 from segmentation.batch_inputs import find_files, plan
 from segmentation.batch_settings import Settings, parse_formats
-from segmentation.command_options import DEFAULT_FORMATS, DEFAULT_MODEL
+from segmentation.command_options import COMMAND_FORMATS, DEFAULT_MODEL
 from segmentation.examples import make_example
 from segmentation.segmenter import Segmenter
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--format", default=DEFAULT_FORMATS)
+    parser.add_argument("--format", default=COMMAND_FORMATS)
     parser.add_argument("--model", default=str(DEFAULT_MODEL))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

@@ -4,16 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import imgaug.augmenters as iaa
 import numpy as np
 from imgaug.augmentables.segmaps import SegmentationMapsOnImage
 from numpy.typing import NDArray
-from skimage.measure import label as connected_components
 
 from data_modules.drawn_fields import drawn_field
 from data_modules.empty_fields import empty_field
 from data_modules.pixel_changes import give_colour, mix, shade, to_grey, underexpose
+from data_modules.windows import random_window, resize
 from segmentation.errors import ParameterError
 
 # imgaug warps by alpha times uniform noise in [-1, 1], smoothed with a Gaussian that it cuts off at 1.3 sigma. With a
@@ -120,7 +119,7 @@ class Augmenter:
         """
         generator = np.random.default_rng(seed)
         if self.params is None:
-            return _random_window(pixels, labels, self.crop, generator)
+            return random_window(pixels, labels, self.crop, generator)
         # Scaled before all else and by itself, so that the costly warps see no more pixels than they need. Evenly
         # drawn on a log scale: half as large is as likely as twice as large.
         if self.params.drawn > 0 and generator.random() < self.params.drawn:
@@ -131,8 +130,8 @@ class Augmenter:
         plain = self.params.plain > 0 and generator.random() < self.params.plain
         scale = np.log(self.params.scale) * (0.5 if plain else 1.0)
         side = max(round(reach * float(np.exp(generator.uniform(*-scale[::-1])))), 1)
-        pixels, labels = _random_window(pixels, labels, side, generator)
-        pixels, labels = _resize(pixels, labels, reach)
+        pixels, labels = random_window(pixels, labels, side, generator)
+        pixels, labels = resize(pixels, labels, reach)
         coloured = bool((pixels[::4, ::4] != pixels[::4, ::4, :1]).any())
         photometry = self._colour if coloured else self._grey
         for stage in (self._warp, self._turn, photometry):
@@ -154,17 +153,6 @@ def _move(
     maps = SegmentationMapsOnImage(np.ascontiguousarray(labels, np.int32), shape=pixels.shape)
     moved, moved_maps = stage(image=np.ascontiguousarray(pixels), segmentation_maps=maps)
     return np.ascontiguousarray(moved), np.ascontiguousarray(moved_maps.get_arr(), np.int32)
-
-
-def _resize(
-    pixels: NDArray[np.uint8], labels: NDArray[np.int32], side: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    if labels.shape == (side, side):
-        return pixels, labels
-    smooth = cv2.INTER_AREA if side < len(labels) else cv2.INTER_LINEAR
-    # Exact: OpenCV's plain nearest neighbour is half a pixel off from its other methods. Float32 holds every label.
-    nearest = cv2.resize(labels.astype(np.float32), (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
-    return cv2.resize(pixels, (side, side), interpolation=smooth).astype(np.uint8), nearest.astype(np.int32)
 
 
 def _warp(params: AugmentationParams) -> iaa.Sequential:
@@ -234,30 +222,3 @@ def _sometimes(probability: float, change: Callable[[NDArray, np.random.Generato
         return [change(image, np.random.default_rng((seed, index))) for index, image in enumerate(images)]
 
     return iaa.Sometimes(probability, iaa.Lambda(func_images=change_all))
-
-
-def _random_window(
-    pixels: NDArray[np.uint8], labels: NDArray[np.int32], side: int, generator: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """A random ``side`` x ``side`` window; a smaller picture is mirrored at its borders first."""
-    height, width = labels.shape
-    short_y, short_x = max(side - height, 0), max(side - width, 0)
-    if short_y or short_x:
-        above, left = int(generator.integers(short_y + 1)), int(generator.integers(short_x + 1))
-        pad = ((above, short_y - above), (left, short_x - left))
-        pixels = np.pad(pixels, (*pad, (0, 0)), mode="symmetric")
-        labels = _pad_labels(labels, pad)
-    top = int(generator.integers(labels.shape[0] - side + 1))
-    left = int(generator.integers(labels.shape[1] - side + 1))
-    return pixels[top : top + side, left : left + side], labels[top : top + side, left : left + side]
-
-
-def _pad_labels(labels: NDArray[np.int32], pad: tuple[tuple[int, int], tuple[int, int]]) -> NDArray[np.int32]:
-    padded = np.pad(labels, pad, mode="symmetric")
-    parts = connected_components(padded, background=0, connectivity=2)
-    (above, _), (left, _) = pad
-    inside = parts[above : above + labels.shape[0], left : left + labels.shape[1]]
-    original = np.zeros(parts.max() + 1, bool)
-    original[inside.ravel()] = True
-    copies = ~original[parts] & (padded > 0)
-    return np.where(copies, parts + int(padded.max()), padded).astype(np.int32)

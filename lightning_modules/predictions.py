@@ -24,7 +24,7 @@ from segmentation.batch_inputs import mark_results
 from segmentation.batch_outcome import SUMMARY, Journal, Outcome, Results, count_of, write_summary
 from segmentation.batch_settings import Settings, parse_formats
 from segmentation.bundle import Bundle
-from segmentation.command_options import DEFAULT_FORMATS
+from segmentation.command_options import COMMAND_FORMATS
 from segmentation.contact_sheet import write_contact_sheet
 from segmentation.errors import DataError, ParameterError
 from segmentation.projection import Projection
@@ -53,7 +53,7 @@ class WritePredictions(Callback):
     def __init__(
         self,
         folder: str | None = None,
-        format: str = DEFAULT_FORMATS,
+        format: str = COMMAND_FORMATS,
         channel: int | str | None = None,
         page: int | None = None,
         projection: Projection | None = None,

@@ -1,7 +1,6 @@
 """One file of a batch -> its results: the command line, its worker processes and Lightning's predict all use this."""
 
 import errno
-import hashlib
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from segmentation.exports import run_record, write_all, write_run
 from segmentation.image_info import describe
 from segmentation.image_io import MicroscopyImage, read_images
 from segmentation.measurements import measure
+from segmentation.run_record import sha256_of
 from segmentation.segmenter import Segmentation, Segmenter
 from segmentation.thumbnails import write_thumbnail
 
@@ -194,8 +194,7 @@ def _sha256(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # reading from a pipe could wait for ever
             raise ImageReadError(f"{path}: a folder, pipe or device is no picture; name a file.")
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise ImageReadError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from error
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_MODEL = Path(__file__).resolve().parents[1] / "checkpoints" / "nuclei"
-DEFAULT_FORMATS = "labels,overlay,csv"
+COMMAND_FORMATS = "labels,overlay,csv"  # run.json comes with them; thousands of pictures need no ROIs by default
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     results = parser.add_argument_group("results")
     results.add_argument(
         "--format",
-        default=DEFAULT_FORMATS,
+        default=COMMAND_FORMATS,
         help="files for each picture, with commas between: %(const)s, or all (default: %(default)s)",
         const=_Formats(),
         action=_Stored,

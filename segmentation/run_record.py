@@ -76,7 +76,7 @@ def run_record(
         "picture": {
             "name": image.name,
             "file_name": Path(source).name if isinstance(source, str | Path) else image.name,
-            "sha256": None if source is None else _sha256(source),
+            "sha256": None if source is None else sha256_of(source),
             "width": width,
             "height": height,
             "channels": image.pixels.shape[2],
@@ -103,7 +103,12 @@ def write_run(path: str | Path, record: Mapping[str, Any]) -> Path:
     return path
 
 
-def _sha256(source: str | Path | bytes) -> str:
+def sha256_of(source: str | Path | bytes) -> str:
+    """SHA-256 of a file, read piece by piece, or of the bytes of one, in hexadecimal digits.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     with Path(source).open("rb") as file:

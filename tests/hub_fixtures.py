@@ -13,10 +13,13 @@ import pytest
 from huggingface_hub import close_session, constants
 from huggingface_hub.utils import _http
 
+from segmentation.bundle import CONFIG, WEIGHTS
+from segmentation.hub_push import push
 from tests.hub_repositories import Account
 from tests.hub_server import HubServer, Run
 
 TOKEN, READ_TOKEN = "hf_write", "hf_read"
+NAME = "lab/nuclei"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -83,3 +86,21 @@ def python(server: HubServer, tmp_path: Path) -> Run:
         return subprocess.run(command, cwd=ROOT, env=ours, capture_output=True, text=True, timeout=120)
 
     return run
+
+
+@pytest.fixture
+def published(hub: HubServer, bundle_folder: Path) -> HubServer:
+    """A Hub that holds ``lab/nuclei``."""
+    push(bundle_folder, NAME)
+    hub.log.clear()
+    return hub
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """A bundle's own files."""
+    return {name: (folder / name).read_bytes() for name in (CONFIG, WEIGHTS)}
+
+
+def downloads(server: HubServer) -> list[str]:
+    """What was fetched of files, in order."""
+    return [line for line in server.log if line.startswith("GET") and ("/resolve/" in line or "/storage/" in line)]

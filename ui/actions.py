@@ -13,7 +13,7 @@ from ui.controls import reading_of
 from ui.models import Models
 from ui.segmenting import expand_all, segment_files
 from ui.session import Found, Session
-from ui.show import as_messages, show, show_all
+from ui.show import as_messages, picker, show, show_all, show_session
 from ui.store import Store
 
 DONE = {"delete": "Deleted.", "merge": "Merged.", "split": "Split.", "draw": "Added."}
@@ -64,7 +64,7 @@ class Actions:
                 p.drop_border,
                 (session.magnification),
             )
-        return key if session.found else "", *values, picker(session), *_all(session)
+        return key if session.found else "", *values, picker(session), *show_session(session)
 
     def defaults(self, model: str | None) -> list[Any]:
         """Sliders and magnification as the model has them."""
@@ -108,7 +108,7 @@ class Actions:
         key, session = self.store.open(replaces=key)
         session.paths = paths or []
         if not paths:
-            yield key, gr.Button(visible=False), picker(session), *_all(session)
+            yield key, gr.Button(visible=False), picker(session), *show_session(session)
             return
         skipped = [gr.skip()] * 6
         yield key, gr.Button(visible=len(paths) > 1), *skipped  # whatever happens, the page knows the new key
@@ -124,7 +124,7 @@ class Actions:
             kept = previous if previous and previous.same_network(session) else None
             steps = segment_files(session, self.models.segmenter(model), files, params, report, kept)
             if not files:
-                yield key, gr.Button(visible=False), picker(session), *_all(session)
+                yield key, gr.Button(visible=False), picker(session), *show_session(session)
             opened = False
             for number, _ in enumerate(steps, start=1):
                 # The first picture is shown as soon as it is there; the others join the list, and leave alone whatever
@@ -231,16 +231,6 @@ class Actions:
             except NucleoscopeError as error:
                 message = str(error)  # beside the picture, where the hand is
         return *show(found, picture=False, message=message), *show_all(session)
-
-
-def picker(session: Session) -> gr.Dropdown:
-    """The list of pictures, with the first chosen; a single one needs no list."""
-    names = session.names()
-    return gr.Dropdown(names, value=names[0] if names else None, visible=len(names) > 1)
-
-
-def _all(session: Session) -> tuple[Any, ...]:
-    return *show(session.of(None), picture=True), *show_all(session)
 
 
 def _correct(found: Found, drawn: dict[str, Any]) -> str:

@@ -76,7 +76,9 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
         [visit, c.model, c.card, *c.knobs, c.magnification, c.accurate, picker, *shown],
         js="() => [sessionStorage.getItem('nucleoscope-visit') || '']",
         api_visibility="private",
-    )
+    ).then(
+        None, None, None, js="() => { document.body.dataset.restored = 'yes'; }"
+    )  # what watches the page waits for it
     visit.change(None, visit, None, js="key => { sessionStorage.setItem('nucleoscope-visit', key); }")
 
     understood = [c.understood, c.reading, c.channel, c.projection, c.pixel_size]

@@ -1,6 +1,5 @@
 """Segments a visitor's files, one after the other, and keeps what is known already."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from segmentation.image_io import read_images
 from segmentation.instance_maps import DecodeParams
 from segmentation.picture_sources import expand
 from segmentation.pixel_size import PixelSize
+from segmentation.run_record import sha256_of
 from segmentation.segmenter import Segmenter
 from segmentation.writers import free_name
 from ui.session import Found, Reading, Session
@@ -47,7 +47,7 @@ def segment_files(
 
         report(0.0)
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest = sha256_of(path)
             same = (pages for pages in files if (pages[0].file_name, pages[0].sha256) == (name, digest))
             if kept := next(same, None):
                 files.remove(kept)  # the same file may have been dropped twice

@@ -71,6 +71,17 @@ def show_all(session: Session) -> tuple[Any, Any, Any]:
     return failures_html(session), table, gr.Gallery(thumbnails or None, visible=len(thumbnails) > 1)
 
 
+def picker(session: Session) -> gr.Dropdown:
+    """The list of pictures, with the first chosen; a single one needs no list."""
+    names = session.names()
+    return gr.Dropdown(names, value=names[0] if names else None, visible=len(names) > 1)
+
+
+def show_session(session: Session) -> tuple[Any, ...]:
+    """Values of the summary and of the workbench for the first picture, then of :func:`show_all`."""
+    return *show(session.of(None), picture=True), *show_all(session)
+
+
 def _thumbnail(found: Found) -> NDArray[np.uint8]:
     # Kept: the gallery is sent after every picture and every gesture, and would draw all pictures each time.
     if found.thumbnail is None or found.thumbnail[0] is not found.labels:

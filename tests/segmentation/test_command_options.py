@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from segmentation.__main__ import main
-from segmentation.command_options import DEFAULT_FORMATS
+from segmentation.command_options import COMMAND_FORMATS
 from segmentation.exports import FORMATS
 
 
@@ -17,7 +17,7 @@ def test_help_names_every_format(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert f"between: {', '.join(FORMATS)}, or all (default: {DEFAULT_FORMATS})" in said
+    assert f"between: {', '.join(FORMATS)}, or all (default: {COMMAND_FORMATS})" in said
 
 
 def test_nothing_but_failures_and_totals_when_quiet(

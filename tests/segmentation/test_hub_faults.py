@@ -14,23 +14,16 @@ from segmentation.hub_list import models
 from segmentation.hub_pull import pull
 from segmentation.hub_push import push
 from tests.conftest import bright_is_nucleus
+from tests.hub_fixtures import NAME
 from tests.hub_server import HubServer
 
 pytest_plugins = ("tests.hub_fixtures",)
-NAME = "lab/nuclei"
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No picture in the card: the network has nothing to do with what is tested here."""
     monkeypatch.setattr(hub_push, "example_picture", lambda _: None)
-
-
-@pytest.fixture
-def published(hub: HubServer, bundle_folder: Path) -> HubServer:
-    """A Hub that holds ``lab/nuclei``."""
-    push(bundle_folder, NAME)
-    return hub
 
 
 def refused(action: Callable[[], object]) -> str:

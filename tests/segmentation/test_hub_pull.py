@@ -18,11 +18,11 @@ from segmentation.hub_pull import pull
 from segmentation.hub_push import push
 from segmentation.model_source import is_hub_id, resolve
 from tests.conftest import bright_is_nucleus
+from tests.hub_fixtures import NAME, downloads, files
 from tests.hub_repositories import Commit
 from tests.hub_server import HubServer, Run
 
 pytest_plugins = ("tests.hub_fixtures",)
-NAME = "lab/nuclei"
 SEGMENT = """
 import sys
 import numpy as np
@@ -32,22 +32,6 @@ models = [(name, None), (name, commit), (f"{name}@{commit}", None)]
 segmenters = [Segmenter.from_pretrained(model, "cpu", revision=revision) for model, revision in models]
 np.save(out, [segmenter(np.load(picture)).labels for segmenter in segmenters])
 """
-
-
-@pytest.fixture
-def published(hub: HubServer, bundle_folder: Path) -> HubServer:
-    """A Hub that holds ``lab/nuclei``."""
-    push(bundle_folder, NAME)
-    hub.log.clear()
-    return hub
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in (CONFIG, WEIGHTS)}
-
-
-def downloads(server: HubServer) -> list[str]:
-    return [line for line in server.log if line.startswith("GET") and ("/resolve/" in line or "/storage/" in line)]
 
 
 def test_the_shipped_model_gives_the_same_labels_in_another_process(

@@ -13,26 +13,10 @@ from segmentation.bundle import CONFIG, WEIGHTS
 from segmentation.errors import BundleError, HubError
 from segmentation.hub_pull import LIMITS, pull
 from segmentation.hub_push import push
+from tests.hub_fixtures import NAME, downloads, files
 from tests.hub_server import HubServer
 
 pytest_plugins = ("tests.hub_fixtures",)
-NAME = "lab/nuclei"
-
-
-@pytest.fixture
-def published(hub: HubServer, bundle_folder: Path) -> HubServer:
-    """A Hub that holds ``lab/nuclei``."""
-    push(bundle_folder, NAME)
-    hub.log.clear()
-    return hub
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in (CONFIG, WEIGHTS)}
-
-
-def downloads(server: HubServer) -> list[str]:
-    return [line for line in server.log if line.startswith("GET") and ("/resolve/" in line or "/storage/" in line)]
 
 
 def test_a_private_model(published: HubServer, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,10 +21,16 @@ def opened(browser: Browser, address: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if "js_on_load" in message.text else None)
     page.goto(address)
+    whole(page)
     yield page
     page.close()
     assert strangers == []  # labs work offline, and pictures are private
     assert faults == []
+
+
+def whole(page: Page) -> None:
+    """Wait until the page has put back what its visitor had: it sets every slider."""
+    page.wait_for_selector("body[data-restored]", state="attached")
 
 
 def shown_count(page: Page) -> int:

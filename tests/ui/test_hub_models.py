@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from segmentation import Segmenter
 from tests.hub_fixtures import python, server  # noqa: F401  (fixtures)
 from tests.hub_server import HubServer, Run
-from tests.ui.browser import give, opened, settled, shown_count
+from tests.ui.browser import give, opened, settled, shown_count, whole
 from tests.ui.server import serve
 from tests.ui.test_results import take_home
 
@@ -69,6 +69,7 @@ def test_pushed_by_one_process_and_used_by_the_page(
     expect(page.locator("#command .cm-content")).to_contain_text(f"lab/nuclei@{commit}")
     # A reload keeps the model.
     page.reload()
+    whole(page)
     expect(page.locator("#summary .count")).to_have_text(f"{expected.count} nuclei")
     page.locator("#network button").first.click()
     expect(page.locator("#model input")).to_have_value(f"lab/nuclei@{commit}")

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from segmentation import Segmenter
 from segmentation.examples import make_example
-from tests.ui.browser import drop, give, set_number, settled, shown_count, state
+from tests.ui.browser import drop, give, set_number, settled, shown_count, state, whole
 
 pytestmark = pytest.mark.browser
 
@@ -196,6 +196,7 @@ def test_choose_the_model(page: Page, pictures: tuple[Path, Path], project_root:
     labels = np.array(state(page, "[...S.labels]")).reshape(expected.labels.shape)
     np.testing.assert_array_equal(labels, expected.labels)
     page.reload()
+    whole(page)
     settled(page)
     assert shown_count(page) == expected.count
     expect(page.locator("#separation input[type=number]")).to_have_value(str(other.bundle.decode.separation))

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from data_modules import ImageFolder
 from segmentation import Segmenter
-from tests.ui.browser import centre, click, give, set_number, settled, shown_count, state
+from tests.ui.browser import centre, click, give, set_number, settled, shown_count, state, whole
 
 pytestmark = pytest.mark.browser
 FORMATS = ("geojson", "coco")  # beside those that are chosen already
@@ -117,6 +117,7 @@ def test_a_reload_loses_nothing_and_visitors_are_apart(
     expect(other.locator("#summary .detail")).to_have_text("Drop pictures on the left, or click an example.")
     give(other, pictures[1])
     page.reload()
+    whole(page)
     settled(page)
     assert shown_count(page) == count
     expect(page.locator("#summary .detail")).to_contain_text("cells: 260 x 200")
