@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from segmentation.bundle import Bundle
+from segmentation.bundle import Bundle, check_magnification
 from segmentation.image_io import MicroscopyImage
 from segmentation.layers import LayerRow, Side, Stage, layer_table, stages
 from segmentation.networks import channels_last
@@ -61,11 +61,13 @@ class Part:
         rows: where it was cut from the picture, in pixels.
         columns: likewise.
         pixels: ``(h, w, C)`` float32 in [0, 1], prepared for the network but not magnified.
+        magnification: of them before the network.
     """
 
     rows: slice
     columns: slice
     pixels: NDArray[np.float32]
+    magnification: float
 
 
 def busiest_window(grey: NDArray[np.float32], height: int, width: int) -> Tile:
@@ -81,25 +83,27 @@ def busiest_window(grey: NDArray[np.float32], height: int, width: int) -> Tile:
     return slice(int(top), int(top) + height), slice(int(left), int(left) + width)
 
 
-def choose_part(bundle: Bundle, image: MicroscopyImage) -> Part:
+def choose_part(bundle: Bundle, image: MicroscopyImage, magnification: float | None = None) -> Part:
     """Cut out what the network will see: all of a small picture, else the part where most happens.
 
-    Magnified as the bundle asks, it is at most ``MAX_SIDE`` pixels a side. Its intensities are stretched by the whole
-    picture's range, as they are when the picture is segmented.
+    Magnified, by the bundle's own factor unless another is given, it is at most ``MAX_SIDE`` pixels a side. Its
+    intensities are stretched by the whole picture's range, as they are when the picture is segmented.
 
     Raises:
         ImageShapeError: if the picture's channels are not what the network takes.
+        ParameterError: for a magnification out of range.
     """
     preprocessing = bundle.preprocessing
+    factor = check_magnification(bundle.magnification if magnification is None else magnification)
     intensity = preprocessing.measure(image.pixels)
-    side = max(int(MAX_SIDE / bundle.magnification), 1)
+    side = max(int(MAX_SIDE / factor), 1)
     step = max(1, max(image.shape) // 1024)  # whole slides are searched on every so many pixels
     sample = preprocessing.apply(image.pixels[::step, ::step], intensity).mean(axis=2)
     coarse = busiest_window(sample, -(-side // step), -(-side // step))
     rows, columns = (
         _within(extent.start * step, side, length) for extent, length in zip(coarse, image.shape, strict=True)
     )
-    return Part(rows, columns, preprocessing.apply(image.pixels[rows, columns], intensity))
+    return Part(rows, columns, preprocessing.apply(image.pixels[rows, columns], intensity), factor)
 
 
 def _within(start: int, side: int, length: int) -> slice:
@@ -137,7 +141,7 @@ def inspect_part(bundle: Bundle, part: Part, device: torch.device | str) -> list
     hooks = [keep(stage) for stage in levels]
     try:
         with torch.autocast(torch.device(device).type, enabled=False):
-            network(_batch(part.pixels, bundle.magnification).to(device))
+            network(_batch(part.pixels, part.magnification).to(device))
     finally:
         for handle in hooks:
             handle.remove()

@@ -13,6 +13,7 @@ import gradio as gr
 import numpy as np
 from gradio.components import Component
 
+from segmentation.bundle import Bundle
 from segmentation.examples import make_example
 from segmentation.image_io import MicroscopyImage
 from segmentation.inspection import Part, busiest_window, choose_part, inspect_part, layer_table
@@ -62,6 +63,7 @@ class _Seen:
 
     image: weakref.ref[MicroscopyImage]
     revision: str
+    magnification: float
     views: list[LevelView]
 
 
@@ -69,6 +71,7 @@ def build_inside_tab(
     segmenter_of: Callable[..., Segmenter],
     current: Component | Sequence[Component],
     picture_of: Callable[..., MicroscopyImage | None],
+    magnification_of: Callable[..., float | None],
     tab: gr.Tab | None = None,
 ) -> None:
     """Lay out the tab and wire its events, inside an open ``gr.Blocks`` or ``gr.Tab``.
@@ -78,6 +81,7 @@ def build_inside_tab(
             the one that the page starts with.
         current: one or several components that know the visitor's picture and model at hand.
         picture_of: from their values to that picture; None if there is none, and a generated one takes its place.
+        magnification_of: likewise, to the one that the visitor chose; None for the model's own.
         tab: looks by itself when this tab is chosen and the picture at hand is another one than before.
     """
     rows, title = _layers(segmenter_of())
@@ -128,19 +132,21 @@ def build_inside_tab(
         image = given or _example()
         with as_messages():
             segmenter = segmenter_of(*values)
-            part = choose_part(segmenter.bundle, image)
+            part = choose_part(segmenter.bundle, image, magnification_of(*values))
             levels = inspect_part(segmenter.bundle, part, segmenter.device)
         views = [view_level(level, segmenter.bundle.maps if level.side == "output" else ()) for level in levels]
-        words = _note(image, part, segmenter.bundle.magnification, generated=given is None)
+        words = _note(image, part, segmenter.bundle, generated=given is None)
         joined = "copied and added" if isinstance(segmenter.bundle.network, ResidualUNet) else "copied and put beside"
         drawn = draw_u(part.pixels, views, joined)
         rows, title = _layers(segmenter)
         told = words, drawn, draw_channels(views[0], asked=False), demo_picture(part), rows, gr.Accordion(label=title)
-        return *told, _Seen(weakref.ref(image), segmenter.bundle.revision, views)
+        return *told, _Seen(weakref.ref(image), segmenter.bundle.revision, part.magnification, views)
 
     def arrive(last: _Seen | None, *values: Any) -> Any:
         with as_messages():
-            same = last is not None and last.revision == segmenter_of(*values).bundle.revision
+            bundle = segmenter_of(*values).bundle
+        asked = bundle.revision, magnification_of(*values) or bundle.magnification
+        same = last is not None and (last.revision, last.magnification) == asked
         if last is not None and same and last.image() is (picture_of(*values) or _example()):
             return gr.skip()
         return look_inside(*values)
@@ -173,7 +179,7 @@ def demo_picture(part: Part) -> dict[str, Any]:
     return {"width": width, "height": height, "pixels": base64.b64encode(cut.tobytes()).decode()}
 
 
-def _note(image: MicroscopyImage, part: Part, magnification: float, *, generated: bool) -> str:
+def _note(image: MicroscopyImage, part: Part, bundle: Bundle, *, generated: bool) -> str:
     """What was looked into, in a sentence or two of HTML."""
     height, width = part.pixels.shape[:2]
     name = "a generated example" if generated else html.escape(image.name)
@@ -183,7 +189,9 @@ def _note(image: MicroscopyImage, part: Part, magnification: float, *, generated
     else:
         place = f"from column {part.columns.start}, row {part.rows.start}"
         what = f"What the network saw: the {pixels} where most happens ({place})"
-    scaled = "" if magnification == 1 else f", magnified {magnification:g} times as this model asks"
+    factor = part.magnification
+    who = "this model asks" if factor == bundle.magnification else "you asked"
+    scaled = "" if factor == 1 else f", magnified {factor:g} times as {who}"
     hint = " No picture was at hand; open one of your own in the first tab, then come back." if generated else ""
     return f"<p>{what}{scaled}.{hint}</p>"
 

@@ -24,6 +24,10 @@ def build_page(models: Models) -> gr.Blocks:
         found = session.of(chosen) if session else None
         return found.result.image if found else None
 
+    def magnification_of(key: str | None, *_others: str | None) -> float | None:
+        session = store.find(key)
+        return session.magnification if session else None
+
     def segmenter_of(_key: str | None = None, _chosen: str | None = None, model: str | None = None) -> Segmenter:
         return models.segmenter(model)
 
@@ -39,7 +43,7 @@ def build_page(models: Models) -> gr.Blocks:
             with gr.Tab("Score", id="score"):
                 build_score_tab(store, visit, picker)
             with gr.Tab("Look inside", id="inside") as inside:
-                build_inside_tab(segmenter_of, [visit, picker, model], picture_of, inside)
+                build_inside_tab(segmenter_of, [visit, picker, model], picture_of, magnification_of, inside)
             with gr.Tab("Help", id="help"):
                 build_help_tab()
         build_api(models)

@@ -182,3 +182,13 @@ def test_steps_refuse_other_shapes() -> None:
         transposed_convolution2x2(np.zeros((4, 4)), np.zeros((3, 3)))
     with pytest.raises(ImageShapeError, match="give one channel"):
         max_pool2x2(np.zeros((4, 4, 3)))
+
+
+def test_the_magnification_asked_for_wins_over_the_bundles() -> None:
+    bundle = Bundle(NETWORKS["residual"].eval(), magnification=2.0)
+    own, half = choose_part(bundle, picture()), choose_part(bundle, picture(), 0.5)
+    assert (own.magnification, half.magnification) == (2.0, 0.5)
+    seen = inspect_part(bundle, half, "cpu")[-1].maps
+    assert seen.shape[1:] == (25, 35)
+    with pytest.raises(ParameterError, match=r"magnification=0\.01"):
+        choose_part(bundle, picture(), 0.01)

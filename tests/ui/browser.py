@@ -21,7 +21,6 @@ def opened(browser: Browser, address: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if "js_on_load" in message.text else None)
     page.goto(address)
-    whole(page)
     yield page
     page.close()
     assert strangers == []  # labs work offline, and pictures are private

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from segmentation import Segmenter
 from segmentation.examples import make_example
-from tests.ui.browser import opened
+from tests.ui.browser import opened, whole
 from tests.ui.server import serve
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -42,6 +42,7 @@ def url(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def page(browser: Browser, url: str) -> Iterator[Page]:
     with opened(browser, url) as page:
+        whole(page)
         expect(page.locator("#examples img").first).to_be_visible()
         yield page
 

@@ -18,8 +18,15 @@ def build(segmenter: Segmenter) -> gr.Blocks:
     with gr.Blocks(analytics_enabled=False) as blocks, gr.Tabs():
         with gr.Tab("First"):
             at_hand = gr.Checkbox(label="A picture is at hand")
+            halved = gr.Checkbox(label="Half the size")
         with gr.Tab("Inside") as tab:
-            build_inside_tab(lambda *_: segmenter, at_hand, lambda ticked: PICTURE if ticked else None, tab)
+            build_inside_tab(
+                lambda *_: segmenter,
+                [at_hand, halved],
+                lambda ticked, _: PICTURE if ticked else None,
+                lambda _, ticked: 0.5 if ticked else None,
+                tab,
+            )
     return blocks
 
 

@@ -27,6 +27,7 @@ def hub_page(
 ) -> Iterator[Page]:
     settings = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "page"), "HF_TOKEN": ""}
     with serve(project_root, tmp_path, **settings) as address, opened(browser, address) as page:
+        whole(page)
         expect(page.locator("#examples img").first).to_be_visible()
         yield page
 

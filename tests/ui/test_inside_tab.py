@@ -84,6 +84,18 @@ def test_coming_back_looks_again_only_at_another_picture(page: Page) -> None:
 
 
 @pytest.mark.browser
+def test_another_magnification_looks_again(page: Page) -> None:
+    look(page, own=True)
+    whole = page.locator("#inside-u button.card").first.inner_text()
+    expect(page.locator("#inside-note")).not_to_contain_text("magnified")
+    page.get_by_role("tab", name="First").click()
+    page.get_by_label("Half the size").check()
+    page.get_by_role("tab", name="Inside").click()
+    expect(page.locator("#inside-note")).to_contain_text("magnified 0.5 times as you asked")
+    assert page.locator("#inside-u button.card").first.inner_text() != whole
+
+
+@pytest.mark.browser
 def test_the_button_looks_at_the_picture_at_hand(page: Page) -> None:
     look(page, own=False)
     page.get_by_role("tab", name="First").click()
@@ -110,8 +122,8 @@ def test_a_picture_that_the_network_does_not_take_is_a_message() -> None:
     blocks = build(Segmenter(Bundle(network, preprocessing=Preprocessing(channels=1)), "cpu"))
     (event,) = [event for event in blocks.fns.values() if event.name == "look_inside"]
     with pytest.raises(gr.Error, match="The picture has 3 channels, and this model takes 1"):
-        event.fn(True)
-    words, drawn, channels, demo, *_ = event.fn(False)
+        event.fn(True, False)
+    words, drawn, channels, demo, *_ = event.fn(False, False)
     assert "a generated example" in words
     assert drawn.count("<button") == 4
     assert "Down 1" in channels
