@@ -136,7 +136,8 @@ class Actions:
                 else:
                     opened = bool(session.found)
                     shown = (picker(session), *show(session.of(None), picture=True))
-                yield key, gr.Button(visible=not last), *shown, *show_all(session)
+                # Never shown anew: a step already on its way when the visitor stops would bring the button back for good.
+                yield key, gr.Button(visible=False) if last else gr.skip(), *shown, *show_all(session)
 
     def rerun(
         self,

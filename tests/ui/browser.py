@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 def opened(browser: Browser, address: str) -> Iterator[Page]:
     """The page in a tab of its own; afterwards it must have asked no other host, and thrown nothing."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     strangers: list[str] = []
     faults: list[str] = []
     page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else strangers.append(r.url))

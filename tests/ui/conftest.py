@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        expect.set_options(timeout=20_000)  # milliseconds; machines that test are slow, and share their cores
+        expect.set_options(timeout=60_000)  # milliseconds; machines that test are slow, and share their cores
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()

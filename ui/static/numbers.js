@@ -2,6 +2,7 @@
 const ROW = 28; // pixels; the CSS says the same
 const T = { order: [], sort: "label", down: false, query: "", names: [] };
 const cell = (column, row) => S.columns[column][row];
+const thousands = (count) => count.toLocaleString("en");
 
 // "17" finds nucleus 17; "area > 200" or "eccentricity<=0.5" compares; several conditions are separated by commas.
 function matcher(query) {
@@ -23,7 +24,7 @@ function arrange() {
   T.order = Array.from({ length: rows }, (_, row) => row).filter(matches);
   // Missing values last, whichever way it is sorted.
   if (values) T.order.sort((a, b) => (values[a] === null) - (values[b] === null) || (T.down ? values[b] - values[a] : values[a] - values[b]));
-  find(".nb-found").textContent = rows ? (T.order.length === rows ? `${rows} in all` : `${T.order.length} of ${rows}`) : "";
+  find(".nb-found").textContent = rows ? (T.order.length === rows ? `${thousands(rows)} in all` : `${thousands(T.order.length)} of ${thousands(rows)}`) : "";
   find(".nb-rows").style.height = `${T.order.length * ROW}px`;
   showRows();
 }
