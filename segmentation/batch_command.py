@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         raise ParameterError(f"jobs={options.jobs}: at least one picture has to be done at a time.")
     files = find_files(options.images, options.out)
     folder = resolve(options.model, options.revision)
-    segmenter = Segmenter.from_pretrained(folder, options.device)
+    segmenter = Segmenter.from_pretrained(folder, options.device, engine=options.engine)
     settings = _settings(options, segmenter.bundle.decode)
     name = bundle_name(options.model)
     opening = Opening(folder, name, options.device, settings)
@@ -93,6 +93,7 @@ def _settings(options: argparse.Namespace, default: DecodeParams) -> Settings:
         projection=options.projection,
         accurate=options.accurate,
         magnification=options.magnification,
+        engine=options.engine,
         full=options.full,
         resume=options.resume,
     )
@@ -104,7 +105,8 @@ def _place(segmenter: Segmenter, jobs: int) -> str:
         return device if jobs == 1 else f"{device}, {jobs} processes"
     threads = torch.get_num_threads() if jobs == 1 else max(cores() // jobs, 1)
     each = f"{threads} thread{'s' * (threads > 1)}"
-    return f"cpu, {each}" if jobs == 1 else f"cpu, {jobs} processes of {each}"
+    device = f"cpu ({segmenter.engine})"
+    return f"{device}, {each}" if jobs == 1 else f"{device}, {jobs} processes of {each}"
 
 
 class _Report:

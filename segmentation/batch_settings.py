@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from segmentation.bundle import Bundle, check_magnification
+from segmentation.engine import EngineName
 from segmentation.errors import ParameterError
 from segmentation.exports import FORMATS
 from segmentation.instance_maps import DecodeParams
@@ -29,6 +30,7 @@ class Settings:
         projection: of a stack's planes into one.
         accurate: average eight turned and mirrored views.
         magnification: of pictures before the network; None for the bundle's own.
+        engine: what runs the network; see :class:`segmentation.Segmenter`.
         full: measure outlines and convex hulls too.
         resume: skip files of which all results are there, made of the same bytes by the same model in the same way.
 
@@ -44,6 +46,7 @@ class Settings:
     projection: Projection | None = None
     accurate: bool = False
     magnification: float | None = None
+    engine: EngineName = "auto"
     full: bool = False
     resume: bool = False
 
@@ -90,4 +93,6 @@ def fingerprint(settings: Settings, bundle: Bundle) -> str:
         "projection": settings.projection,
         "full": settings.full,
     }
+    if settings.engine == "openvino-bf16":  # the only one whose results are its own
+        made_with["engine"] = settings.engine
     return hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:16]

@@ -47,7 +47,8 @@ class Opening:
         device = self.device
         if device == "auto" and torch.cuda.device_count() > 1:
             device = f"cuda:{number % torch.cuda.device_count()}"
-        return Batch.of(Segmenter.from_pretrained(self.folder, device), self.settings, self.model)
+        segmenter = Segmenter.from_pretrained(self.folder, device, engine=self.settings.engine)
+        return Batch.of(segmenter, self.settings, self.model)
 
 
 def cores() -> int:
@@ -194,6 +195,8 @@ def _work(connection: "Connection[Any, Any]", opening: Opening, number: int, thr
         return
     except (NucleoscopeError, OSError) as error:
         connection.send(error)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already; told again, its clean-up would be cut short
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -116,6 +116,13 @@ def _packages() -> Iterator[Finding]:
             yield Finding(package, "note", f"{version}; tested with {wanted}: pip install {package}=={wanted}")
         else:
             yield Finding(package, "ok", version)
+    from segmentation.engine import has_openvino
+
+    if has_openvino():
+        yield Finding("openvino", "ok", _installed("openvino"))
+    else:
+        text = f"not here: PyTorch runs the network, more slowly; pip install {_pin('openvino', pinned)}"
+        yield Finding("openvino", "note", text)
     others = [f"{name} {_installed(name) or 'is not installed'}" for name in ("gradio", "pytorch-lightning")]
     yield Finding("page, training", "ok", ", ".join(others))
 

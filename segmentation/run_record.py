@@ -72,6 +72,7 @@ def run_record(
             "magnification": bundle.magnification if magnification is None else magnification,
             "accurate": accurate,
             "channel": channel,
+            "engine": result.engine,
         },
         "picture": {
             "name": image.name,

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segmentation.bundle import Bundle, check_magnification
+from segmentation.engine import EngineName, choose_engine, make_runner
 from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage, read_image, read_images
 from segmentation.instance_maps import DecodeParams, MapName, decode
 from segmentation.model_card import LICENSE
 from segmentation.model_source import resolve
-from segmentation.networks import channels_last
 from segmentation.projection import Projection
 from segmentation.tiling import Tile, predict_tiled
 
@@ -41,6 +41,7 @@ class Segmentation:
         labels: ``(H, W)`` uint16 or uint32, 0 the background, 1..count the nuclei.
         params: what turned ``maps`` into ``labels``.
         seconds: wall time of the network and of the decoding.
+        engine: what ran the network.
     """
 
     image: MicroscopyImage
@@ -49,6 +50,7 @@ class Segmentation:
     labels: NDArray[np.uint16] | NDArray[np.uint32]
     params: DecodeParams
     seconds: float
+    engine: EngineName = "pytorch"
 
     @property
     def foreground(self) -> NDArray[np.float32]:
@@ -73,31 +75,37 @@ class Segmenter:
     Args:
         bundle: network, preprocessing and decode parameters.
         device: "auto" (a GPU when there is one), or any name torch knows: "cpu", "cuda:1", "mps".
+        engine: what runs the network; "auto" is OpenVINO on processors and PyTorch elsewhere, "pytorch" also sees
+            weights that change afterwards. See :func:`segmentation.engine.choose_engine`.
 
     Raises:
-        ParameterError: if torch has no such device.
+        ParameterError: if torch has no such device, or the engine cannot be used on it.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "auto") -> None:
+    def __init__(self, bundle: Bundle, device: str = "auto", engine: EngineName = "auto") -> None:
         self.bundle = bundle
         self.device = _device(device)
-        # eval() matters: with dropout left on, the same picture would give other nuclei each time.
-        self._network = channels_last(bundle.network.eval().to(self.device))
+        self.engine = choose_engine(engine, self.device)
+        self._run = make_runner(bundle.network, self.device, self.engine)
 
     @classmethod
-    def from_pretrained(cls, model: str | Path, device: str = "auto", *, revision: str | None = None) -> "Segmenter":
+    def from_pretrained(
+        cls, model: str | Path, device: str = "auto", *, revision: str | None = None, engine: EngineName = "auto"
+    ) -> "Segmenter":
         """Load a bundle folder such as ``checkpoints/nuclei``, or a model on the Hugging Face Hub.
 
         Args:
             model: a folder, or ``OWNER/NAME`` or ``OWNER/NAME@REVISION`` on the Hub; what is on this disk wins.
             device: see :class:`Segmenter`.
             revision: branch, tag or commit of a model on the Hub; a full commit hash pins it for ever.
+            engine: see :class:`Segmenter`.
 
         Raises:
             BundleError: if it is not a bundle, whole.
             HubError: if the Hub has no such model or cannot be reached.
+            ParameterError: see :class:`Segmenter`.
         """
-        return cls(Bundle.load(resolve(model, revision)), device)
+        return cls(Bundle.load(resolve(model, revision)), device, engine)
 
     def push_to_hub(
         self,
@@ -147,7 +155,8 @@ class Segmenter:
         start = time.perf_counter()
         maps = self.predict_maps(picture, accurate=accurate, magnification=magnification, progress=progress)
         labels = decode(maps, params, self.bundle.maps)
-        return Segmentation(picture, maps, self.bundle.maps, labels, params, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return Segmentation(picture, maps, self.bundle.maps, labels, params, seconds, self.engine)
 
     def segment_pages(
         self,
@@ -192,11 +201,7 @@ class Segmenter:
 
     def predict_prepared(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         """Prepared pixels ``(H, W, C)`` -> maps ``(maps, H, W)``, in one pass of the network."""
-        batch = torch.from_numpy(prepared.transpose(2, 0, 1).copy())[None]
-        # Full precision also inside a trainer that runs in half: validation must judge what users will get.
-        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
-            batch = batch.to(self.device).to(memory_format=torch.channels_last)
-            return self._network(batch)[0].float().cpu().numpy()
+        return self._run(prepared)
 
     def predict_turned(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         """``predict_prepared`` averaged over the eight turns and mirror images of a picture."""

@@ -39,7 +39,7 @@ def bundle() -> Bundle:
 
 @pytest.fixture(scope="module")
 def segmenter(bundle: Bundle) -> Segmenter:
-    return Segmenter(bundle, "cpu")
+    return Segmenter(bundle, "cpu", "pytorch")  # which can be watched
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def test_levels_are_what_passes_through_the_segmenters_network(kind: str, magnif
     assert not any(module._forward_hooks for module in bundle.network.modules())
 
     seen: dict[str, np.ndarray] = {}
-    segmenter = Segmenter(bundle, "cpu")
+    segmenter = Segmenter(bundle, "cpu", "pytorch")
     hooks = [
         bundle.network.get_submodule(stage.watched).register_forward_hook(
             lambda _module, _inputs, output, name=stage.name: seen.update({name: output[0].numpy().copy()})

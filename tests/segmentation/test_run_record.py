@@ -50,6 +50,7 @@ def test_run_record_says_how_it_was_made(six_squares: np.ndarray, bundle_folder:
         "magnification": 2,
         "accurate": True,
         "channel": 0,
+        "engine": segmenter.engine,
     }
     assert again["settings"]["decode"]["threshold"] == 0.4  # not the bundle's
     assert again["picture"] == {

@@ -81,8 +81,9 @@ def test_every_kind_of_source_agrees(segmenter: Segmenter, six_squares: np.ndarr
 
 @pytest.mark.parametrize(("tile", "overlap"), [(32, 8), (32, 0), (16, 4), (64, 32)])
 def test_tiles_agree_with_the_whole(
-    segmenter: Segmenter, example: ExamplePicture, tile: int, overlap: int, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, example: ExamplePicture, tile: int, overlap: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    segmenter = Segmenter(bundle, "cpu", "pytorch")  # which can be watched
     pixels = example.pixels[:77, :101]
     whole = segmenter(pixels)
     monkeypatch.setattr(segmentation.segmenter, "TILE", tile)
@@ -119,7 +120,8 @@ def test_params_replace_the_bundles_own(segmenter: Segmenter, six_squares: np.nd
     assert own(six_squares, DecodeParams()).count == 6
 
 
-def test_decode_again_does_not_run_the_network(segmenter: Segmenter, six_squares: np.ndarray) -> None:
+def test_decode_again_does_not_run_the_network(bundle: Bundle, six_squares: np.ndarray) -> None:
+    segmenter = Segmenter(bundle, "cpu", "pytorch")
     calls: list[int] = []
     hook = segmenter.bundle.network.register_forward_hook(lambda *_: calls.append(1))
     first = segmenter(six_squares)

@@ -1,0 +1,108 @@
+"""What runs the network: OpenVINO on processors, PyTorch everywhere else and as the reference."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from segmentation.errors import ParameterError
+from segmentation.networks import Network, channels_last
+
+EngineName = Literal["auto", "pytorch", "openvino", "openvino-bf16"]
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def choose_engine(name: EngineName, device: torch.device) -> EngineName:
+    """What "auto" means for this device, or the name itself.
+
+    On processors OpenVINO took half to three quarters of PyTorch's time, and keeps its pace when others use the same
+    cores (``benchmarks/engines.py``); its answers are PyTorch's within 1e-5. "openvino-bf16" computes with 16 bits
+    where the processor can: faster, and other in a few pixels of ten thousand, so it is never chosen by itself.
+
+    Raises:
+        ParameterError: if there is no such engine, it is not installed, or it cannot run on this device.
+    """
+    if name not in get_args(EngineName):
+        raise ParameterError(f"engine={name!r}: choose one of {', '.join(get_args(EngineName))}.")
+    if name == "auto":
+        return "openvino" if device.type == "cpu" and has_openvino() else "pytorch"
+    if name.startswith("openvino"):
+        if device.type != "cpu":
+            raise ParameterError(
+                f"engine={name!r} runs on processors, not on {device}; choose 'auto', or device 'cpu'."
+            )
+        if not has_openvino():
+            raise ParameterError(
+                f"engine={name!r}: OpenVINO is not installed here; install it (pip install -r requirements.txt), or "
+                "choose 'auto'."
+            )
+    return name
+
+
+def has_openvino() -> bool:
+    """Whether OpenVINO can be used here."""
+    try:
+        import openvino  # noqa: F401  # there are platforms without it
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def make_runner(network: Network, device: torch.device, engine: EngineName = "auto") -> Run:
+    """The network as a function: prepared pixels ``(H, W, C)`` in [0, 1] -> maps ``(maps, H, W)`` in [0, 1], float32.
+
+    It may be called from several threads at a time. OpenVINO keeps the weights as they are now; PyTorch takes them as
+    they are when it is called.
+
+    Raises:
+        ParameterError: see :func:`choose_engine`.
+    """
+    chosen = choose_engine(engine, device)
+    # eval() matters: with dropout left on, the same picture would give other nuclei each time.
+    network = network.eval()
+    if chosen == "pytorch":
+        return _Pytorch(network, device)
+    return _OpenVino(network, "bf16" if chosen == "openvino-bf16" else "f32")
+
+
+class _Pytorch:
+    def __init__(self, network: Network, device: torch.device) -> None:
+        self._device = device
+        self._network = channels_last(network.to(device))
+
+    def __call__(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        batch = torch.from_numpy(prepared.transpose(2, 0, 1).copy())[None]
+        # Full precision also inside a trainer that runs in half: validation must judge what users will get.
+        with torch.inference_mode(), torch.autocast(self._device.type, enabled=False):
+            batch = batch.to(self._device).to(memory_format=torch.channels_last)
+            return self._network(batch)[0].float().cpu().numpy()
+
+
+class _OpenVino:
+    def __init__(self, network: Network, precision: str) -> None:
+        import openvino as ov
+
+        from segmentation.openvino_graph import graph_of
+
+        self._stride = network.stride
+        settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": precision,  # by itself it would take 16 bits where the processor can
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),  # one setting for both engines
+        }
+        self._model = ov.Core().compile_model(graph_of(network), "CPU", settings)
+        self._requests = threading.local()
+
+    def __call__(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        height, width = prepared.shape[:2]
+        bottom, right = -height % self._stride, -width % self._stride
+        if bottom or right:  # as the networks do themselves in PyTorch
+            prepared = np.pad(prepared, ((0, bottom), (0, right), (0, 0)), mode="edge")
+        if not hasattr(self._requests, "own"):
+            self._requests.own = self._model.create_infer_request()
+        request = self._requests.own
+        request.infer([np.ascontiguousarray(prepared, np.float32)[None]], share_inputs=True)
+        return request.get_output_tensor(0).data[0, :, :height, :width].copy()
