@@ -17,10 +17,12 @@ from ui.theme import CSS, WORDS, theme
 DEFAULT_MODEL = Path(__file__).resolve().parent / "checkpoints" / "nuclei"
 
 
-def shipped_models() -> list[Path]:
-    """The bundles in ``checkpoints/``, the default one first."""
+def shipped_models() -> list[str | Path]:
+    """What ``checkpoints/models.txt`` names, one a line, then the bundles beside it, the default one first."""
+    listed = DEFAULT_MODEL.parent / "models.txt"
+    named = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
     others = sorted(path.parent for path in DEFAULT_MODEL.parent.glob("*/config.json"))
-    return [DEFAULT_MODEL, *(path for path in others if path != DEFAULT_MODEL)]
+    return [*filter(None, map(str.strip, named)), DEFAULT_MODEL, *(path for path in others if path != DEFAULT_MODEL)]
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,9 +1,10 @@
-"""``python -m segmentation.hub push|pull|list``: models to and from the Hugging Face Hub.
+"""``python -m segmentation.hub push|pull|list|deploy``: models to and from the Hugging Face Hub, the app as a Space.
 
->>> from segmentation.hub import models, pull, push
+>>> from segmentation.hub import deploy, models, pull, push
 >>> push("checkpoints/nuclei", "OWNER/NAME").commit  # doctest: +SKIP
 >>> pull("OWNER/NAME", "9f4c...")  # doctest: +SKIP
 >>> [model.repo_id for model in models()]  # doctest: +SKIP
+>>> deploy("OWNER/SPACE").url  # doctest: +SKIP
 """
 
 import argparse
@@ -17,19 +18,20 @@ from huggingface_hub.utils import logging
 
 from segmentation.bundle import CARD, CONFIG, WEIGHTS, check_destination
 from segmentation.errors import HubError, NucleoscopeError
+from segmentation.hub_deploy import Deployed, deploy
 from segmentation.hub_list import HubModel, models
 from segmentation.hub_pull import pull
 from segmentation.hub_push import Published, push
 from segmentation.model_card import LICENSE
 
-__all__ = ["HubModel", "Published", "models", "pull", "push"]
+__all__ = ["Deployed", "HubModel", "Published", "deploy", "models", "pull", "push"]
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m segmentation.hub",
-        description="Models to and from the Hugging Face Hub, or a mirror of it at HF_ENDPOINT.",
+        description="Models to and from the Hugging Face Hub, and the app as a Space there; a mirror at HF_ENDPOINT.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     pushing = commands.add_parser("push", help="publish a bundle; the token needs write access")
@@ -46,6 +48,12 @@ def build_parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="models on the Hub that can be used here")
     listing.add_argument("--author", help="user or organisation (default: all)")
     listing.add_argument("--limit", type=int, default=100, help="how many at most (default: %(default)s)")
+    deploying = commands.add_parser("deploy", help="create or update a Space that serves the app; needs write access")
+    deploying.add_argument("repo_id", metavar="OWNER/SPACE", help="its name on the Hub; created if it does not exist")
+    deploying.add_argument("--private", action="store_true", help="create it private; refuse one that is public")
+    deploying.add_argument(
+        "--model", metavar="OWNER/NAME[@REV]", help="model on the Hub to start with (default: checkpoints/nuclei)"
+    )
     return parser
 
 
@@ -55,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     if "HF_HUB_VERBOSITY" not in os.environ:
         logging.set_verbosity_error()  # each try that fails would be a line of its own
     try:
-        {"push": _push, "pull": _pull, "list": _list}[options.command](options)
+        {"push": _push, "pull": _pull, "list": _list, "deploy": _deploy}[options.command](options)
     except NucleoscopeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -94,6 +102,18 @@ def _list(options: argparse.Namespace) -> None:
         print(f"{model.repo_id:{width}}  {model.revision[:12]:12}  {changed:10}  {counts}{private}")
     if not found:
         print(f"No models{f' of {options.author}' if options.author else ''} carry the tag.", file=sys.stderr)
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    space = deploy(options.repo_id, private=options.private, model=options.model)
+    print(f"{space.repo_id} at {space.commit}: {len(space.files)} files, {len(space.removed)} older ones removed")
+    print(space.url)
+    if space.needs_token is not None:
+        print(
+            f"Not everybody may read {space.needs_token}, and no token was put into the Space: give it one that may "
+            f"(secret HF_TOKEN, at {space.url}/settings).",
+            file=sys.stderr,
+        )
 
 
 def copy_bundle(source: Path, folder: Path) -> Path:

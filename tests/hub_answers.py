@@ -56,11 +56,11 @@ class Answers:
         name = f"{asked['organization'] or (account.name if account else '')}/{asked['name']}"
         url = f"{self.server.url}/{'' if kind == 'models' else kind + '/'}{name}"
         with self.server.hub.lock:
-            self.server.hub.create(kind, name, asked.get("visibility") == "private", account, url)
+            self.server.hub.create(kind, name, asked.get("visibility") == "private", account, url, asked.get("sdk"))
         self.answer({"url": url, "name": name})
 
     def validate(self) -> None:
-        metadata(self.json["content"])
+        metadata(self.json["content"], self.json["repoType"])
         self.answer({"errors": [], "warnings": []})
 
     def listing(self, kind: str) -> None:
@@ -135,7 +135,7 @@ class Answers:
             elif branch not in repository.branches:
                 raise Refused(404, f"Invalid rev id: {branch}", "RevisionNotFound")
             made = self.server.hub.apply(repository, branch, lines, content)
-        url = f"{self.server.url}/{name}"
+        url = f"{self.server.url}/{'' if kind == 'models' else kind + '/'}{name}"
         answer = {"success": True, "commitOid": made.oid, "commitUrl": f"{url}/commit/{made.oid}"}
         if branch != revision:
             answer["pullRequestUrl"] = f"{url}/discussions/{branch.rpartition('/')[2]}"

@@ -8,6 +8,10 @@ from typing import Any
 import yaml
 
 FIRST = {".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"}
+# What the Hub puts into a Space that it creates, and what it takes for the words in a Space's card.
+FIRST_OF_SPACE = {"README.md": b"---\ntitle: Space\nemoji: \xf0\x9f\x8c\x96\nsdk: gradio\n---\n"}
+COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+SDKS = ("gradio", "docker", "static")
 LARGE = (".safetensors", ".onnx", ".zip", ".ckpt", ".bin", ".pt")  # what .gitattributes sends to LFS
 
 
@@ -73,10 +77,13 @@ class Repository:
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     gated: bool = False
+    kind: str = "models"
+    hardware: str | None = None
 
     def __post_init__(self) -> None:
         if not self.branches:
-            self.commit("main", {path: File(data, False) for path, data in FIRST.items()}, "initial commit")
+            first = FIRST | (FIRST_OF_SPACE if self.kind == "spaces" else {})
+            self.commit("main", {path: File(data, False) for path, data in first.items()}, "initial commit")
 
     def commit(self, branch: str, files: dict[str, File], summary: str) -> Commit:
         """A new snapshot, then the branch points at it: nobody ever sees anything between the two."""
@@ -106,10 +113,13 @@ class Repository:
         siblings = [
             file.described(path, tree=False) if blobs else {"rfilename": path} for path, file in commit.files.items()
         ]
+        runtime = {"stage": "RUNNING", "hardware": {"current": self.hardware, "requested": self.hardware}}
         return {
             "id": self.name,
             "sha": commit.oid,
             "private": self.private,
+            **({"gated": "auto"} if self.gated else {}),
+            **({"sdk": "gradio", "runtime": runtime} if self.kind == "spaces" else {}),
             "tags": self.tags,
             "downloads": 7,
             "likes": 3,
@@ -129,7 +139,7 @@ class Hub:
 
     def add(self, name: str, files: dict[str, bytes], *, kind: str = "models", **options: Any) -> Repository:
         """A repository as somebody else left it."""
-        repository = self.repositories[kind, name] = Repository(name, **options)
+        repository = self.repositories[kind, name] = Repository(name, kind=kind, **options)
         self.put(repository, files)
         return repository
 
@@ -155,11 +165,13 @@ class Hub:
         if account.role == "read" or account.name != name.split("/")[0]:
             raise Refused(403, "You don't have the rights to create a model under the namespace")
 
-    def create(self, kind: str, name: str, private: bool, account: Account | None, url: str) -> None:
+    def create(self, kind: str, name: str, private: bool, account: Account | None, url: str, sdk: str | None) -> None:
         self.check_owner(name, account)
+        if kind == "spaces" and sdk not in SDKS:
+            raise Refused(400, f'"sdk" must be one of {SDKS}')
         if (kind, name) in self.repositories:
             raise Refused(409, "You already created this model repo", body={"url": url})
-        self.repositories[kind, name] = Repository(name, private)
+        self.repositories[kind, name] = Repository(name, private, kind=kind)
 
     def apply(
         self, repository: Repository, branch: str, lines: list[dict[str, Any]], files: dict[str, bytes]
@@ -179,13 +191,15 @@ class Hub:
                     raise Refused(400, f"LFS object {value['oid']} is not there")
                 changed[value["path"]] = File(self.objects[value["oid"]], True)
             elif line["key"] == "deletedFile":
-                changed.pop(value["path"], None)
+                if value["path"] not in changed:
+                    raise Refused(404, "Entry not found", "EntryNotFound")
+                del changed[value["path"]]
             else:
                 raise Refused(400, f"unknown operation {line['key']}")
         return repository.commit(branch, changed, header["summary"])
 
 
-def metadata(card: str) -> dict[str, Any]:
+def metadata(card: str, kind: str = "model") -> dict[str, Any]:
     """The card's front matter; refused where the Hub would refuse it."""
     if not card.startswith("---\n"):
         return {}
@@ -193,8 +207,14 @@ def metadata(card: str) -> dict[str, Any]:
         found = yaml.safe_load(card[4:].split("\n---", 1)[0]) or {}
     except yaml.YAMLError as error:
         raise Refused(400, "not YAML", body={"errors": [{"message": str(error)}], "warnings": []}) from error
-    wrong = [key for key in ("tags", "datasets", "metrics") if not isinstance(found.get(key, []), list)]
-    if wrong or not isinstance(found.get("license", ""), str):
-        message = f'"{(wrong or ["license"])[0]}" is of the wrong kind'
+    wrong = [key for key in ("tags", "datasets", "metrics", "models") if not isinstance(found.get(key, []), list)]
+    wrong += [key for key in ("license", "title", "python_version") if not isinstance(found.get(key, ""), str)]
+    if kind == "space":
+        wrong += [key for key in ("title", "emoji") if not found.get(key)]
+        wrong += [key for key in ("colorFrom", "colorTo") if found.get(key, "red") not in COLOURS]
+        wrong += ["sdk"] if found.get("sdk") not in SDKS else []
+        wrong += ["short_description"] if len(found.get("short_description", "")) > 60 else []
+    if wrong:
+        message = f'"{wrong[0]}" is not what it may be'
         raise Refused(400, message, body={"errors": [{"message": message}], "warnings": []})
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from segmentation.errors import BundleError
 from segmentation.model_source import is_hub_id, resolve
 from segmentation.segmenter import Segmenter
+from ui.zero_gpu import load_segmenter
 
 KEPT = 6  # models in memory, besides the one to start with
 _CARD = (
@@ -95,7 +96,7 @@ class Models:
             raise BundleError(f"{name}: no such model here; choose one of {', '.join(self.names)}.")
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = Segmenter.from_pretrained(self._folders[name], self._device)
+                self._loaded[name] = load_segmenter(self._folders[name], self._device)
                 others = [each for each in self._loaded if each not in (name, self.default)]
                 for each in others[: max(len(others) - KEPT + 1, 0)]:
                     del self._loaded[each]
