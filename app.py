@@ -10,6 +10,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from segmentation import NucleoscopeError
+from segmentation.command_options import ENGINES
 from ui.models import Models
 from ui.page import build_page
 from ui.theme import CSS, WORDS, theme
@@ -40,6 +41,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--hub", action=argparse.BooleanOptionalAction, default=True, help="let visitors fetch models from the Hub"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="what runs the network; see python -m segmentation --help (default: %(default)s)",
+    )
     parser.add_argument("--host", default=None, help="address to listen on; 0.0.0.0 lets other computers in")
     parser.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
     parser.add_argument(
@@ -55,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted."""
     options = build_parser().parse_args(arguments)
     try:
-        page = build_page(Models(options.model, options.device, hub=options.hub))
+        page = build_page(Models(options.model, options.device, hub=options.hub, engine=options.engine))
     except NucleoscopeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

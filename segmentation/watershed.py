@@ -25,7 +25,7 @@ def split_by_landscape(mask: NDArray[np.bool_], landscape: NDArray, height: floa
     """
     width = mask.shape[1] + 2  # a border all around, so that every pixel has eight neighbours
     inside = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0).ravel()
-    here = np.flatnonzero(inside).astype(np.int32 if inside.size < 2**31 else np.int64)
+    here = np.flatnonzero(inside).astype(np.int32)  # enough for five times the largest picture there may be
     level = np.full(inside.size, -np.inf, np.float32)
     level[here] = landscape[mask]
     basin, peaks = _basins(here, level, width)

@@ -136,7 +136,7 @@ class Actions:
                 else:
                     opened = bool(session.found)
                     shown = (picker(session), *show(session.of(None), picture=True))
-                # Never shown anew: a step already on its way when the visitor stops would bring the button back for good.
+                # Not shown anew: a step on its way when the visitor stops would bring the button back for good.
                 yield key, gr.Button(visible=False) if last else gr.skip(), *shown, *show_all(session)
 
     def rerun(

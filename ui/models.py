@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
+from segmentation.engine import EngineName
 from segmentation.errors import BundleError
 from segmentation.model_source import is_hub_id, resolve
 from segmentation.segmenter import Segmenter
@@ -30,13 +31,18 @@ class Models:
             fetched now; the first is the one to start with, and is loaded now.
         device: see :class:`segmentation.Segmenter`.
         hub: whether visitors may fetch others from the Hub.
+        engine: see :class:`segmentation.Segmenter`.
 
     Raises:
         BundleError: if the first is no whole bundle.
         HubError: if one on the Hub cannot be had.
+        ParameterError: if the device or the engine cannot be used.
     """
 
-    def __init__(self, sources: Sequence[str | Path], device: str = "auto", *, hub: bool = True) -> None:
+    def __init__(
+        self, sources: Sequence[str | Path], device: str = "auto", *, hub: bool = True, engine: EngineName = "auto"
+    ) -> None:
+        self._engine = engine
         self._device, self._lock, self.hub = device, threading.Lock(), hub
         self._folders: dict[str, Path] = {}
         self._commands: dict[str, str] = {}
@@ -96,7 +102,7 @@ class Models:
             raise BundleError(f"{name}: no such model here; choose one of {', '.join(self.names)}.")
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = load_segmenter(self._folders[name], self._device)
+                self._loaded[name] = load_segmenter(self._folders[name], self._device, self._engine)
                 others = [each for each in self._loaded if each not in (name, self.default)]
                 for each in others[: max(len(others) - KEPT + 1, 0)]:
                     del self._loaded[each]

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from segmentation.bundle import Bundle, check_magnification
+from segmentation.engine import EngineName
 from segmentation.errors import NucleoscopeError, ParameterError
 from segmentation.microscopy_image import MicroscopyImage
 from segmentation.segmenter import Progress, Segmenter
@@ -45,14 +46,14 @@ def is_zero_gpu() -> bool:
     return GPU is not None and _ASKED_FOR
 
 
-def load_segmenter(folder: Path, device: str) -> Segmenter:
-    """The model in a folder, on ``device``; on ZeroGPU, on GPUs that are lent.
+def load_segmenter(folder: Path, device: str, engine: EngineName = "auto") -> Segmenter:
+    """The model in a folder, on ``device`` by ``engine``; on ZeroGPU, on GPUs that are lent.
 
     Raises:
         BundleError: if it is no whole bundle.
         ParameterError: if torch has no such device.
     """
-    return LentGpuSegmenter(folder) if is_zero_gpu() else Segmenter.from_pretrained(folder, device)
+    return LentGpuSegmenter(folder) if is_zero_gpu() else Segmenter.from_pretrained(folder, device, engine=engine)
 
 
 def lent_gpu(duration: Callable[P, float]) -> Callable[[Callable[P, R]], Callable[P, R]]:
