@@ -3,6 +3,7 @@
 import io
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -17,12 +18,28 @@ from segmentation.model_card import LIBRARY, TAGS, TASK, render_body
 from segmentation.overlay import draw_overlay, to_display
 from segmentation.segmenter import Segmenter
 
-EXAMPLE = "example.png"
+EXAMPLE, ONNX, PACKAGE = "example.png", "model.onnx", "bioimageio.zip"
 _CAPTION = (
     f"![Generated pictures above, what the model finds in them below]({EXAMPLE})\n\n"
     "Generated pictures of fluorescence, bright field and stained tissue, as they are and with what this model finds: "
     "for a first look, not a measure."
 )
+_TOOLS = {
+    ONNX: f"""`{ONNX}` takes raw pixels, grey or RGB, of any size and range, and gives the maps: preparation and
+magnification are in it. A picture of (height, width) in `pixels`:
+
+```python
+import numpy, onnxruntime
+
+model = onnxruntime.InferenceSession("{ONNX}")
+maps = model.run(None, {{"image": pixels.astype(numpy.float32)[None, None]}})[0][0]  # RGB: transpose(2, 0, 1)[None]
+foreground = maps[FOREGROUND] >= THRESHOLD
+```
+""",
+    PACKAGE: f"""`{PACKAGE}` is a BioImage.IO package for deepImageJ (Fiji), ilastik and QuPath. They give the
+maps; what cuts touching nuclei apart is in Nucleoscope alone.
+""",
+}
 # What the names in a bundle's scores are to the Hub: type, and name for people.
 _METRICS = {
     "kaggle": ("mean_average_precision", "Kaggle score, IoU 0.50 to 0.95"),
@@ -37,7 +54,7 @@ _SCORE = re.compile(r"(?P<split>validation|held-out) (?P<metric>\w+)(?:, (?P<kin
 _ACCESSION = re.compile(r"\bBBBC\d{3}\b")  # of the Broad Bioimage Benchmark Collection
 
 
-def hub_card(config: dict[str, Any], repo_id: str, *, license: str, picture: bool) -> str:
+def hub_card(config: dict[str, Any], repo_id: str, *, license: str, picture: bool, exports: Sequence[str] = ()) -> str:
     """README.md for the Hub; every number in it is read from the bundle's ``config.json``.
 
     Args:
@@ -45,6 +62,7 @@ def hub_card(config: dict[str, Any], repo_id: str, *, license: str, picture: boo
         repo_id: ``OWNER/NAME`` to be.
         license: of the weights, as the Hub abbreviates it, for example ``apache-2.0``.
         picture: whether ``example.png`` is there to show.
+        exports: which of ``model.onnx`` and ``bioimageio.zip`` are there to use.
     """
     data = str(config["training"].get("data", ""))
     accessions = _ACCESSION.findall(data)
@@ -60,6 +78,10 @@ def hub_card(config: dict[str, Any], repo_id: str, *, license: str, picture: boo
         eval_results=results or None,
     )
     body = render_body(config, model=repo_id, picture=_CAPTION if picture else "")
+    if exports:
+        tools = "\n".join(_TOOLS[name] for name in exports)
+        tools = tools.replace("FOREGROUND", str(config["network"]["maps"].index("foreground")))
+        body += f"\n## In other programs\n\n{tools.replace('THRESHOLD', str(config['decode']['threshold']))}"
     return f"---\n{metadata.to_yaml()}\n---\n\n{body}"
 
 
@@ -69,7 +91,7 @@ def example_picture(bundle: Bundle) -> bytes | None:
     The network runs on the CPU and is left there, so that the same bundle always gives the same picture.
     """
     try:
-        segmenter = Segmenter(bundle, "cpu")
+        segmenter = Segmenter(bundle, "cpu", engine="pytorch")
         columns = []
         for seed, appearance in enumerate(get_args(Appearance)):
             image = read_image(make_example(appearance, seed, height=192, width=192, nuclei=14).pixels)

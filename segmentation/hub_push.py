@@ -1,6 +1,7 @@
 """Publish a bundle on the Hugging Face Hub: its files in one commit, with a card that people and searches read."""
 
 import json
+import logging
 import re
 import shutil
 import tempfile
@@ -11,12 +12,13 @@ from huggingface_hub import CommitOperationAdd, HfApi, get_token
 
 from segmentation import hub_client
 from segmentation.bundle import CARD, CONFIG, WEIGHTS, Bundle
-from segmentation.errors import BundleError, HubError, ParameterError
-from segmentation.hub_card import EXAMPLE, example_picture, hub_card
+from segmentation.errors import BundleError, HubError, NucleoscopeError, ParameterError
+from segmentation.hub_card import EXAMPLE, ONNX, PACKAGE, example_picture, hub_card
 from segmentation.hub_errors import check_repo_id, explained
 from segmentation.model_card import LICENSE, TAGS
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,32 @@ def publication(folder: Path, bundle: Bundle, repo_id: str, license: str = LICEN
     """
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     picture = example_picture(bundle)
-    card = hub_card(config, repo_id, license=license, picture=picture is not None)
+    packages = exports(bundle, license)
+    card = hub_card(config, repo_id, license=license, picture=picture is not None, exports=tuple(packages))
     files: dict[str, Path | bytes] = {CONFIG: folder / CONFIG, WEIGHTS: folder / WEIGHTS, CARD: card.encode()}
     if picture is not None:
         files[EXAMPLE] = picture
-    return files
+    return {**files, **packages}
+
+
+def exports(bundle: Bundle, license: str = LICENSE) -> dict[str, bytes]:
+    """The model for other programs, by name: ONNX from raw pixels to maps, and a BioImage.IO package.
+
+    None of a network that cannot be exported, or where ONNX is not installed; the log says why, and the bundle itself
+    is published all the same.
+    """
+    try:
+        from segmentation.bioimageio_export import package_bytes  # loads ONNX, which pulling never needs
+        from segmentation.onnx_export import network_graph, onnx_bytes
+
+        network = network_graph(bundle.network)
+        return {
+            ONNX: onnx_bytes(bundle, preprocessing=True, network=network),
+            PACKAGE: package_bytes(bundle, license=license, network=network),
+        }
+    except (NucleoscopeError, ImportError) as error:
+        _log.warning("%s and %s are left out of what is published. %s", ONNX, PACKAGE, error)
+        return {}
 
 
 def check_token(token: str | None = None) -> None:
