@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from segmentation.errors import BundleError, ParameterError
 from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, known_names
@@ -119,8 +121,7 @@ class Bundle:
                 raise BundleError(
                     f"{folder}: network {name!r} with maps {list(maps)} is not known here; update Nucleoscope."
                 )
-            network = NETWORKS[name](**config["network"]["arguments"])
-            network.load_state_dict(load_tensors(weights))
+            network = _rebuilt(name, config["network"]["arguments"], load_tensors(weights))
             preprocessing = Preprocessing(**config["preprocessing"])
             takes, predicts = network.arguments["in_channels"], network.arguments["out_channels"]
             if (takes, predicts) != (preprocessing.channels, len(maps)):
@@ -146,6 +147,24 @@ class Bundle:
                 f"{folder}: {CONFIG} and {WEIGHTS} do not describe a network that fits together "
                 f"({type(error).__name__}: {reason}); export the bundle again."
             ) from error
+
+
+def _rebuilt(name: str, arguments: dict[str, Any], state: dict[str, Tensor]) -> Network:
+    """The network with its weights; memory is taken for it only once its size is known to be that of the weights.
+
+    Raises:
+        ValueError: if it has other layers than there are weights for.
+    """
+    with torch.device("meta"):
+        network = NETWORKS[name](**arguments)
+    wanted = {key: value.shape for key, value in network.state_dict().items()}
+    if wanted != {key: value.shape for key, value in state.items()}:
+        odd = sorted(
+            key for key in wanted.keys() | state.keys() if key not in state or state[key].shape != wanted.get(key)
+        )
+        raise ValueError(f"{odd[0]} is not of the size that the network has there")
+    network.to_empty(device="cpu").load_state_dict(state)
+    return network
 
 
 def check_magnification(value: float) -> float:

@@ -185,7 +185,7 @@ def test_weights_of_another_bundle(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="of another bundle"):
         Bundle.load(folder)
     rehash(folder)
-    with pytest.raises(BundleError, match=r"do not describe a network that fits together.*size mismatch"):
+    with pytest.raises(BundleError, match=r"do not describe a network that fits together.*is not of the size that the network has there"):
         Bundle.load(folder)
 
 
@@ -249,6 +249,14 @@ def test_config_that_does_not_fit(folder: Path, name: str) -> None:
         Bundle.load(folder)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_no_memory_is_taken_for_a_network_that_the_weights_are_not_of(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["network"]["arguments"] |= {"channels": [10**7, 10**7], "dropout": [0, 0]}  # a petabyte and more
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BundleError, match="is not of the size that the network has there"):
+        Bundle.load(folder)
 
 
 def test_network_with_more_maps_than_are_named(tmp_path: Path) -> None:
