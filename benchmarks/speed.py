@@ -1,18 +1,22 @@
 """How long a picture takes, as a multiple of a matrix product on the same cores in the same run.
 
-Run: ``python -m benchmarks.speed [--size 1024] [--model checkpoints/nuclei] [--threads 2]``.
+Run: ``python -m benchmarks.speed [--size 1024] [--model checkpoints/nuclei] [--threads 2] [--engine auto]``.
 """
 
 import argparse
+import io
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from PIL import Image
 
 from segmentation import Segmenter
+from segmentation.command_options import ENGINES
 from segmentation.examples import make_example
 from segmentation.instance_maps import decode
 from segmentation.overlay import draw_overlay, to_display
@@ -26,24 +30,37 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024, help="height and width in pixels")
     parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parents[1] / "checkpoints" / "nuclei")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0])
+    parser.add_argument("--magnification", type=float, help="of the picture before the network (default: the model's)")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     nuclei = round(500 * (options.size / 1024) ** 2)
     pixels = make_example("fluorescence", 0, height=options.size, width=options.size, nuclei=nuclei).pixels
-    segmenter = Segmenter.from_pretrained(options.model, "cpu")
+    segmenter = Segmenter.from_pretrained(options.model, "cpu", engine=options.engine)
+    factor = options.magnification or segmenter.bundle.magnification
     prepared = segmenter.bundle.preprocessing(pixels)
-    result = segmenter(pixels)
+    seen = cv2.resize(prepared, None, fx=factor, fy=factor)
+    result = segmenter(pixels, magnification=factor)
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).save(file, "PNG")
+
+    def end_to_end() -> None:
+        found = segmenter(file.getvalue(), magnification=factor)
+        draw_overlay(to_display(found.image), found.labels)
+
     display = to_display(result.image)
     side = round((GIGAFLOP * 1e9 / 2) ** (1 / 3))
     matrix = torch.rand(side, side)
     steps: dict[str, Callable[[], object]] = {
         f"matrix product, {GIGAFLOP} GFLOP": lambda: matrix @ matrix,
-        "network alone": lambda: segmenter.predict_prepared(prepared),
+        "network alone, magnification 1": lambda: segmenter.predict_prepared(prepared),
+        f"network alone, magnification {factor:g}": lambda: segmenter.predict_prepared(seen),
         "preprocessing": lambda: segmenter.bundle.preprocessing(pixels),
         "decoding": lambda: decode(result.maps, segmenter.bundle.decode, result.names),
-        "array to labels": lambda: segmenter(pixels),
+        "array to labels": lambda: segmenter(pixels, magnification=factor),
         "overlay": lambda: draw_overlay(display, result.labels),
+        "PNG to labels to overlay": end_to_end,
     }
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for repeat in range(options.repeats + 1):  # in turn, so that a slow moment of the machine meets all of them
@@ -53,9 +70,7 @@ def main() -> None:
             if repeat:  # the first round warms up
                 seconds[name].append(time.perf_counter() - start)
     yardstick = statistics.median(next(iter(seconds.values())))
-    print(
-        f"{options.size} x {options.size}, {result.count} nuclei, {options.threads} threads, torch {torch.__version__}"
-    )
+    print(f"{options.size} x {options.size}, {result.count} nuclei, {options.threads} threads, {segmenter.engine}")
     print(f"{GIGAFLOP / yardstick:.0f} GFLOP/s in the matrix product\n")
     print("| step | median s | min s | x matrix product |\n| --- | --- | --- | --- |")
     for name, times in seconds.items():

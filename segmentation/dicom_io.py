@@ -27,8 +27,6 @@ from segmentation.layout import Layout, Plane, ReadPlane
 from segmentation.limits import check_planes, check_size
 from segmentation.physical_size import Stated, from_lengths
 
-MAGIC = b"DICM"
-MAGIC_OFFSET = 128
 _PIXELS: dict[int, np.dtype | None] = {0x7FE00008: np.dtype("f4"), 0x7FE00009: np.dtype("f8"), 0x7FE00010: None}
 _DEFLATED, _IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _PHOTOMETRIC = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1, "RGB": 3} | dict.fromkeys(
@@ -105,7 +103,7 @@ def open_dicom(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]]
 
 def _parse(file: BinaryIO, label: str) -> tuple[str, BinaryIO, Dataset, _Pixels]:
     """Transfer syntax, the file (unpacked, if it is deflated), what its header says, and where its pixels are."""
-    file.seek(MAGIC_OFFSET + len(MAGIC))
+    file.seek(128 + 4)  # past the preamble and its mark
     meta = read_dataset(file, False, True, stop_when=lambda tag, representation, length: tag >> 16 != 2)
     syntax = str(meta.get("TransferSyntaxUID", _IMPLICIT))
     if syntax not in CODECS:

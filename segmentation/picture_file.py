@@ -10,9 +10,6 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from segmentation.dicom_io import MAGIC as DICOM_MAGIC
-from segmentation.dicom_io import MAGIC_OFFSET as DICOM_OFFSET
-from segmentation.dicom_io import open_dicom
 from segmentation.errors import ImageReadError, NucleoscopeError
 from segmentation.layout import Layout, ReadPlane
 from segmentation.npy_io import MAGIC as NPY_MAGIC
@@ -22,6 +19,7 @@ from segmentation.pillow_io import open_picture_object, open_pillow
 from segmentation.tiff_io import MAGIC as TIFF_MAGIC
 from segmentation.tiff_io import open_tiff
 
+DICOM_OFFSET, DICOM_MAGIC = 128, b"DICM"
 FORMATS = "PNG, JPEG, TIFF, BMP, GIF, DICOM or NumPy (.npy)"
 # For choosing files in folders and zips; what a file is, its first bytes say.
 SUFFIXES = frozenset(
@@ -72,6 +70,8 @@ def _opener(file: BinaryIO, label: str) -> Callable[[BinaryIO, str], AbstractCon
     if not header:
         raise ImageReadError(f"{label}: the file is empty (0 bytes); copy or export it again from its source.")
     if header.endswith(DICOM_MAGIC) and len(header) == DICOM_OFFSET + len(DICOM_MAGIC):
+        from segmentation.dicom_io import open_dicom  # a quarter of a second to load, for files that few have
+
         return open_dicom  # first: what comes before its mark is free, and some write the beginning of a TIFF there
     if header.startswith(TIFF_MAGIC):
         return open_tiff
