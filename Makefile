@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A browser is opened only where there is a screen to show it on.
 OPEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname -s)),--open)
 
-.PHONY: app test train lint format screenshots clean
+.PHONY: app test train lint format screenshots bench clean
 
 app: $(VENV)/.app
 	$(BIN)/python app.py $(OPEN)
@@ -27,6 +27,17 @@ format: $(VENV)/.dev
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m docs.draw_screenshots
+
+# Half an hour on two cores; see docs/performance.md. Nothing else should run meanwhile.
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.decoding
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.batch
+	$(BIN)/python -m benchmarks.exports
+	$(BIN)/python -m benchmarks.loading
+	$(BIN)/python -m benchmarks.page
 
 clean:
 	rm -rf $(VENV)
