@@ -49,7 +49,7 @@ def _basins(here: Indices, level: NDArray[np.float32], width: int) -> tuple[Indi
         better = other >= best if step > 0 else other > best  # in this order, so that the latest of equals wins
         best = np.where(better, other, best)
         target = np.where(better, here + np.int32(step), target)
-    above = np.zeros(level.size, here.dtype)
+    above = np.zeros(level.size, np.int32)
     above[here] = target
     while True:
         further = above[target]
@@ -57,11 +57,9 @@ def _basins(here: Indices, level: NDArray[np.float32], width: int) -> tuple[Indi
             break
         above[here] = target = further
     peaks = here[target == here]
-    number = np.zeros(level.size, np.int32)
-    number[peaks] = np.arange(len(peaks), dtype=np.int32)
-    basin = np.zeros(level.size, np.int32)
-    basin[here] = number[target]
-    return basin, peaks
+    above[peaks] = np.arange(len(peaks), dtype=np.int32)  # from here on it holds numbers: pictures can be large
+    above[here] = above[target]
+    return above, peaks
 
 
 def _saddles(here: Indices, level: NDArray[np.float32], basin: Indices, width: int) -> tuple[NDArray, NDArray, NDArray]:
