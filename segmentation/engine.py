@@ -81,10 +81,28 @@ class _Pytorch:
             return self._network(batch)[0].float().cpu().numpy()
 
 
+_lock = threading.Lock()
+_core: Any = None
+
+
+def _openvino_core() -> Any:
+    """The one of this process, never let go.
+
+    OpenVINO gives the thread that it starts in a stack for signals, and unmaps it when its last core goes, in whichever
+    thread that happens: the next signal in the first one would then end the process.
+    """
+    global _core
+    import openvino as ov
+
+    with _lock:
+        if _core is None:
+            _core = ov.Core()
+            _core.get_property("CPU", "FULL_DEVICE_NAME")  # loads what runs on processors, which holds that stack
+        return _core
+
+
 class _OpenVino:
     def __init__(self, network: Network, precision: str) -> None:
-        import openvino as ov
-
         from segmentation.openvino_graph import graph_of
 
         self._stride = network.stride
@@ -93,7 +111,7 @@ class _OpenVino:
             "INFERENCE_PRECISION_HINT": precision,  # by itself it would take 16 bits where the processor can
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),  # one setting for both engines
         }
-        self._model = ov.Core().compile_model(graph_of(network), "CPU", settings)
+        self._model = _openvino_core().compile_model(graph_of(network), "CPU", settings)
         self._requests = threading.local()
 
     def __call__(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
