@@ -37,7 +37,7 @@ def main() -> None:
         pixels = make_example("fluorescence", 1, height=512, width=512, nuclei=125).pixels
         Image.fromarray(pixels.squeeze()).save(picture)
         rows = {
-            "`python -m segmentation --help`": (["-m", "segmentation", "--help"], 1),
+            "`python -m segmentation --help`": (["-m", "segmentation", "--help"], 3),
             "labels of a 512 x 512 picture": (
                 ["-m", "segmentation", str(picture), "--out", str(Path(folder) / "out"), "--format", "labels"],
                 3,

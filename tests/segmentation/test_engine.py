@@ -39,7 +39,7 @@ def trained(network: Network) -> Network:
             nn.init.normal_(module.weight, 1.0, 0.3)
             nn.init.normal_(module.bias)
         elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0.0, 0.3)
+            nn.init.normal_(module.weight, 0.0, 0.2)
             if module.bias is not None:
                 nn.init.normal_(module.bias)
     return network.eval()
