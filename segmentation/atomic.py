@@ -1,6 +1,7 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,3 +26,23 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, which then takes the place of ``folder`` and of what is there.
+
+    If anything fails in between, an older folder stays as it was and nothing else is left behind.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        fresh = Path(scratch) / "fresh"  # the scratch folder itself is private; what is written may be served
+        fresh.mkdir()
+        yield fresh
+        old = folder.rename(Path(scratch) / "old") if folder.exists() else None
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if old is not None:
+                old.rename(folder)
+            raise

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from segmentation.atomic import replacing_folder
 from segmentation.errors import BundleError, ParameterError
 from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, known_names
 from segmentation.model_card import render_card
@@ -77,19 +77,9 @@ class Bundle:
             CARD: render_card(config).encode(),
         }
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-                fresh = Path(scratch) / "fresh"  # the scratch folder itself is private; a bundle is to be served
-                fresh.mkdir()
+            with replacing_folder(folder) as fresh:
                 for name, data in contents.items():
                     (fresh / name).write_bytes(data)
-                old = folder.rename(Path(scratch) / "old") if folder.exists() else None
-                try:
-                    fresh.rename(folder)
-                except OSError:
-                    if old is not None:
-                        old.rename(folder)
-                    raise
         except OSError as error:
             raise BundleError(
                 f"{folder}: the bundle cannot be written ({error.strerror}); free the disk or name another folder."

@@ -11,11 +11,11 @@ import argparse
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from huggingface_hub.utils import logging
 
+from segmentation.atomic import replacing_folder
 from segmentation.bundle import CARD, CONFIG, WEIGHTS, check_destination
 from segmentation.errors import HubError, NucleoscopeError
 from segmentation.hub_deploy import Deployed, deploy
@@ -125,20 +125,10 @@ def copy_bundle(source: Path, folder: Path) -> Path:
     """
     check_destination(folder)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-            fresh = Path(scratch) / "fresh"
-            fresh.mkdir()
+        with replacing_folder(folder) as fresh:
             for name in (CONFIG, WEIGHTS, CARD):
                 if (source / name).exists():
                     shutil.copyfile(source / name, fresh / name)
-            old = folder.rename(Path(scratch) / "old") if folder.exists() else None
-            try:
-                fresh.rename(folder)
-            except OSError:
-                if old is not None:
-                    old.rename(folder)
-                raise
     except OSError as error:
         raise HubError(f"{folder}: cannot be written ({error.strerror}); name another folder with --out.") from error
     return folder

@@ -8,13 +8,13 @@ import gzip
 import hashlib
 import io
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
+from segmentation.atomic import replacing_folder
 from segmentation.bundle import Bundle
 from segmentation.errors import BundleError
 from segmentation.examples import Appearance, make_example
@@ -134,28 +134,15 @@ def export_web(bundle: Bundle, folder: Path) -> Path:
     contents[MODEL] = (json.dumps(_description(bundle), indent=2) + "\n").encode()
     contents[CARD] = _CARD.replace("REVISION", bundle.revision or "unsaved").encode()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-            fresh = Path(scratch) / "fresh"  # the scratch folder itself is private; a page is to be served
+        with replacing_folder(folder) as fresh:
             for name, data in contents.items():
                 (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 (fresh / name).write_bytes(data)
-            _swap(fresh, folder, Path(scratch) / "old")
     except OSError as error:
         raise BundleError(
             f"{folder}: the page cannot be written ({error.strerror}); free the disk or name another folder."
         ) from error
     return folder
-
-
-def _swap(fresh: Path, folder: Path, aside: Path) -> None:
-    old = folder.rename(aside) if folder.exists() else None
-    try:
-        fresh.rename(folder)
-    except OSError:
-        if old is not None:
-            old.rename(folder)
-        raise
 
 
 def _page() -> dict[str, bytes]:
