@@ -6,16 +6,14 @@ run, says how fast the computer is.
 """
 
 import argparse
-import time
-from collections.abc import Callable
 from functools import partial
-from statistics import median
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from benchmarks.timing import timed
 from segmentation.examples import make_example
 from segmentation.instance_maps import DecodeParams, MapName, decode, encode
 from segmentation.watershed import split_by_landscape
@@ -33,7 +31,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     matrix = np.ones((2048, 2048), np.float32)
-    product = _timed(lambda: matrix @ matrix, 5)
+    product = timed(lambda: matrix @ matrix, 5)
     print("| side | nuclei | smooth, s | part, s | all of decode, s | products | ns a pixel |")
     print("| --- " * 7 + "|")
     for nuclei in options.nuclei:
@@ -43,9 +41,9 @@ def main() -> None:
             maps = np.tile(field, (1, times, times))[:, :side, :side].copy()
             mask = maps[0] >= PARAMS.threshold
             landscape = ndimage.gaussian_filter(maps[1], 1.0)
-            smooth = _timed(partial(ndimage.gaussian_filter, maps[1], 1.0), options.repeats)
-            part = _timed(partial(split_by_landscape, mask, landscape, PARAMS.separation), options.repeats)
-            whole = _timed(partial(decode, maps, PARAMS, NAMES), options.repeats)
+            smooth = timed(partial(ndimage.gaussian_filter, maps[1], 1.0), options.repeats)
+            part = timed(partial(split_by_landscape, mask, landscape, PARAMS.separation), options.repeats)
+            whole = timed(partial(decode, maps, PARAMS, NAMES), options.repeats)
             count = int(decode(maps, PARAMS, NAMES).max())
             print(
                 f"| {side} | {count:,} | {smooth:.3f} | {part:.3f} | {whole:.3f} | {whole / product:.1f} | "
@@ -59,16 +57,6 @@ def maps_of(labels: NDArray) -> NDArray[np.float32]:
     smooth = np.stack([cv2.GaussianBlur(each, (0, 0), 1.0) for each in encode(labels, NAMES)])
     noise = np.random.default_rng(0).normal(0, 0.01, smooth.shape)
     return np.clip(smooth + noise, 0, 1).astype(np.float32)
-
-
-def _timed(work: Callable[[], object], repeats: int) -> float:
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return median(times)
 
 
 if __name__ == "__main__":

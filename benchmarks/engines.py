@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from functools import partial
 from importlib import metadata, util
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+from benchmarks.timing import timed
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINES = {"pytorch": "torch", "onnxruntime": "onnxruntime", "openvino": "openvino", "openvino-bf16": "openvino"}
@@ -110,9 +111,9 @@ def _measure(engine: str, model: str, sides: list[int], threads: int, repeats: i
     random = np.random.default_rng(0)
     seconds = {}
     for side in sides:
-        seconds[side] = _timed(partial(run, random.random((side, side, 3), np.float32)), repeats)
+        seconds[side] = timed(partial(run, random.random((side, side, 3), np.float32)), repeats)
     matrix = random.random((2500, 2500), np.float32)
-    product = _timed(lambda: matrix @ matrix, repeats) * 60e9 / (2 * 2500**3)
+    product = timed(lambda: matrix @ matrix, repeats) * 60e9 / (2 * 2500**3)
     picture = random.random((100, 130, 3), np.float32)
     difference = float(np.abs(run(picture) - reference(picture)).max())
     return {"seconds": seconds, "start": ready, "product": product, "difference": difference}
@@ -129,16 +130,6 @@ def _onnxruntime(model: str, threads: int) -> Callable[[Any], Any]:
     settings.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(onnx_bytes(Bundle.load(model)), settings, ["CPUExecutionProvider"])
     return lambda picture: session.run(None, {"image": np.ascontiguousarray(picture.transpose(2, 0, 1))[None]})[0][0]
-
-
-def _timed(work: Callable[[], Any], repeats: int) -> float:
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return median(times)
 
 
 def _installed(package: str) -> int:

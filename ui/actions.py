@@ -131,8 +131,7 @@ class Actions:
                 # the visitor looks at by then.
                 last = number == len(files)
                 if opened:
-                    names = session.names()
-                    shown = (gr.Dropdown(names, visible=len(names) > 1), gr.skip(), gr.skip())
+                    shown = (gr.Dropdown(session.names(), visible=len(session.found) > 1), gr.skip(), gr.skip())
                 else:
                     opened = bool(session.found)
                     shown = (picker(session), *show(session.of(None), picture=True))
