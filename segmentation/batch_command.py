@@ -10,7 +10,6 @@ from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from segmentation.batch import Batch
@@ -19,6 +18,7 @@ from segmentation.batch_outcome import SUMMARY, Journal, Outcome, Page, Results,
 from segmentation.batch_settings import Settings, bundle_name, parse_formats
 from segmentation.batch_workers import Opening, cores, run_here, run_jobs
 from segmentation.contact_sheet import INDEX, write_contact_sheet
+from segmentation.devices import given_threads
 from segmentation.errors import ParameterError
 from segmentation.instance_maps import DecodeParams
 from segmentation.model_source import resolve
@@ -103,7 +103,7 @@ def _place(segmenter: Segmenter, jobs: int) -> str:
     device = str(segmenter.device)
     if device != "cpu":
         return device if jobs == 1 else f"{device}, {jobs} processes"
-    threads = torch.get_num_threads() if jobs == 1 else max(cores() // jobs, 1)
+    threads = (given_threads() or cores()) if jobs == 1 else max(cores() // jobs, 1)
     each = f"{threads} thread{'s' * (threads > 1)}"
     device = f"cpu ({segmenter.engine})"
     return f"{device}, {each}" if jobs == 1 else f"{device}, {jobs} processes of {each}"

@@ -11,7 +11,6 @@ from segmentation.errors import ParameterError
 from segmentation.exports import FORMATS
 from segmentation.instance_maps import DecodeParams
 from segmentation.model_source import is_hub_id
-from segmentation.networks import network_name
 from segmentation.projection import Projection, check_projection
 
 ALIASES = {"tiff": "labels", "tif": "labels", "roi": "rois", "imagej": "rois", "qupath": "geojson"}
@@ -82,7 +81,7 @@ def fingerprint(settings: Settings, bundle: Bundle) -> str:
     magnification = bundle.magnification if settings.magnification is None else settings.magnification
     made_with = {
         "revision": bundle.revision,
-        "network": network_name(bundle.network),
+        "network": bundle.stored.name,
         "maps": bundle.maps,
         "preprocessing": asdict(bundle.preprocessing),
         "decode": asdict(settings.params or bundle.decode),

@@ -3,21 +3,24 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import Tensor
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 
 from segmentation.atomic import replacing_folder
 from segmentation.errors import BundleError, ParameterError
 from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, known_names
 from segmentation.model_card import render_card
-from segmentation.networks import NETWORKS, Network, network_name
 from segmentation.preprocessing import Preprocessing
+from segmentation.stored_network import StoredNetwork
+from segmentation.weight_shapes import NAMES
+
+if TYPE_CHECKING:
+    from segmentation.networks import Network
 
 FORMAT_VERSION = 2  # 1 knew no magnification
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -28,7 +31,7 @@ class Bundle:
     """A trained network with all that its use needs.
 
     Attributes:
-        network: in evaluation mode once loaded.
+        source: the network, PyTorch's own or as it was stored.
         preprocessing: the formula that prepared the training pictures.
         decode: parameters that turn the network's maps into labels.
         training: what it was trained on and how: JSON values.
@@ -38,7 +41,7 @@ class Bundle:
         revision: first 12 digits of the weights' SHA-256; empty before saving.
     """
 
-    network: Network
+    source: "Network | StoredNetwork"
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     decode: DecodeParams = field(default_factory=DecodeParams)
     training: dict[str, Any] = field(default_factory=dict)
@@ -46,6 +49,17 @@ class Bundle:
     maps: tuple[MapName, ...] = FOREGROUND
     magnification: float = 1.0
     revision: str = ""
+
+    @cached_property
+    def network(self) -> "Network":
+        """PyTorch's own, which is built when it is first asked for: what serves on processors does without."""
+        return self.source.build() if isinstance(self.source, StoredNetwork) else self.source
+
+    @property
+    def stored(self) -> StoredNetwork:
+        """The network's name, arguments and weights as they are now."""
+        built = self.__dict__.get("network", self.source)  # whose weights may have been changed since
+        return built if isinstance(built, StoredNetwork) else StoredNetwork.of(built)
 
     def save(self, folder: str | Path) -> Path:
         """Write the folder whole or not at all; an older bundle at that place is replaced.
@@ -55,13 +69,13 @@ class Bundle:
         """
         folder = Path(folder)
         check_destination(folder)
-        state = {key: value.detach().cpu().contiguous() for key, value in self.network.state_dict().items()}
-        weights = save_tensors(state)
+        stored = self.stored
+        weights = save_arrays(dict(stored.weights))
         config = {
             "format_version": FORMAT_VERSION,
             "network": {
-                "name": network_name(self.network),
-                "arguments": self.network.arguments,
+                "name": stored.name,
+                "arguments": stored.arguments,
                 "maps": list(self.maps),
             },
             "magnification": self.magnification,
@@ -107,20 +121,20 @@ class Bundle:
             )
         try:
             name, maps = config["network"]["name"], tuple(config["network"]["maps"])
-            if name not in NETWORKS or not known_names(maps):
+            if name not in NAMES or not known_names(maps):
                 raise BundleError(
                     f"{folder}: network {name!r} with maps {list(maps)} is not known here; update Nucleoscope."
                 )
-            network = _rebuilt(name, config["network"]["arguments"], load_tensors(weights))
+            stored = StoredNetwork(name, dict(config["network"]["arguments"]), load_arrays(weights))
+            stored.check()
             preprocessing = Preprocessing(**config["preprocessing"])
-            takes, predicts = network.arguments["in_channels"], network.arguments["out_channels"]
-            if (takes, predicts) != (preprocessing.channels, len(maps)):
+            if (stored.inputs, stored.outputs) != (preprocessing.channels, len(maps)):
                 raise BundleError(
-                    f"{folder}: the network takes {takes} channels and predicts {predicts} maps, but {CONFIG} prepares "
+                    f"{folder}: the network takes {stored.inputs} channels and predicts {stored.outputs} maps, but {CONFIG} prepares "
                     f"{preprocessing.channels} and names {len(maps)}; export the bundle again."
                 )
             return cls(
-                network=network.eval(),
+                stored,
                 preprocessing=preprocessing,
                 decode=DecodeParams(**config["decode"]),
                 training=dict(config["training"]),
@@ -137,24 +151,6 @@ class Bundle:
                 f"{folder}: {CONFIG} and {WEIGHTS} do not describe a network that fits together "
                 f"({type(error).__name__}: {reason}); export the bundle again."
             ) from error
-
-
-def _rebuilt(name: str, arguments: dict[str, Any], state: dict[str, Tensor]) -> Network:
-    """The network with its weights; memory is taken for it only once its size is known to be that of the weights.
-
-    Raises:
-        ValueError: if it has other layers than there are weights for.
-    """
-    with torch.device("meta"):
-        network = NETWORKS[name](**arguments)
-    wanted = {key: value.shape for key, value in network.state_dict().items()}
-    if wanted != {key: value.shape for key, value in state.items()}:
-        odd = sorted(
-            key for key in wanted.keys() | state.keys() if key not in state or state[key].shape != wanted.get(key)
-        )
-        raise ValueError(f"{odd[0]} is not of the size that the network has there")
-    network.to_empty(device="cpu").load_state_dict(state)
-    return network
 
 
 def check_magnification(value: float) -> float:

@@ -2,20 +2,23 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from segmentation.devices import given_threads
 from segmentation.errors import ParameterError
-from segmentation.networks import Network, channels_last
+from segmentation.stored_network import StoredNetwork
+
+if TYPE_CHECKING:
+    from segmentation.networks import Network
 
 EngineName = Literal["auto", "pytorch", "openvino", "openvino-bf16"]
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
-def choose_engine(name: EngineName, device: torch.device) -> EngineName:
+def choose_engine(name: EngineName, device: str) -> EngineName:
     """What "auto" means for this device, or the name itself.
 
     On processors OpenVINO took half to three quarters of PyTorch's time, and keeps its pace when others use the same
@@ -28,9 +31,9 @@ def choose_engine(name: EngineName, device: torch.device) -> EngineName:
     if name not in get_args(EngineName):
         raise ParameterError(f"engine={name!r}: choose one of {', '.join(get_args(EngineName))}.")
     if name == "auto":
-        return "openvino" if device.type == "cpu" and has_openvino() else "pytorch"
+        return "openvino" if device == "cpu" and has_openvino() else "pytorch"
     if name.startswith("openvino"):
-        if device.type != "cpu":
+        if device != "cpu":
             raise ParameterError(
                 f"engine={name!r} runs on processors, not on {device}; choose 'auto', or device 'cpu'."
             )
@@ -51,7 +54,7 @@ def has_openvino() -> bool:
     return True
 
 
-def make_runner(network: Network, device: torch.device, engine: EngineName = "auto") -> Run:
+def make_runner(network: "Network | StoredNetwork", device: str, engine: EngineName = "auto") -> Run:
     """The network as a function: prepared pixels ``(H, W, C)`` in [0, 1] -> maps ``(maps, H, W)`` in [0, 1], float32.
 
     It may be called from several threads at a time. OpenVINO keeps the weights as they are now; PyTorch takes them as
@@ -61,22 +64,27 @@ def make_runner(network: Network, device: torch.device, engine: EngineName = "au
         ParameterError: see :func:`choose_engine`.
     """
     chosen = choose_engine(engine, device)
-    # eval() matters: with dropout left on, the same picture would give other nuclei each time.
-    network = network.eval()
     if chosen == "pytorch":
-        return _Pytorch(network, device)
-    return _OpenVino(network, "bf16" if chosen == "openvino-bf16" else "f32")
+        built = network.build() if isinstance(network, StoredNetwork) else network
+        # eval() matters: with dropout left on, the same picture would give other nuclei each time.
+        return _Pytorch(built.eval(), device)
+    stored = network if isinstance(network, StoredNetwork) else StoredNetwork.of(network)
+    return _OpenVino(stored, "bf16" if chosen == "openvino-bf16" else "f32")
 
 
 class _Pytorch:
-    def __init__(self, network: Network, device: torch.device) -> None:
+    def __init__(self, network: "Network", device: str) -> None:
+        from segmentation.networks import channels_last
+
         self._device = device
         self._network = channels_last(network.to(device))
 
     def __call__(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        import torch
+
         batch = torch.from_numpy(prepared.transpose(2, 0, 1).copy())[None]
         # Full precision also inside a trainer that runs in half: validation must judge what users will get.
-        with torch.inference_mode(), torch.autocast(self._device.type, enabled=False):
+        with torch.inference_mode(), torch.autocast(torch.device(self._device).type, enabled=False):
             batch = batch.to(self._device).to(memory_format=torch.channels_last)
             return self._network(batch)[0].float().cpu().numpy()
 
@@ -102,15 +110,16 @@ def _openvino_core() -> Any:
 
 
 class _OpenVino:
-    def __init__(self, network: Network, precision: str) -> None:
+    def __init__(self, network: StoredNetwork, precision: str) -> None:
         from segmentation.openvino_graph import graph_of
 
         self._stride = network.stride
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": precision,  # by itself it would take 16 bits where the processor can
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),  # one setting for both engines
         }
+        if threads := given_threads():  # one setting for both engines
+            settings["INFERENCE_NUM_THREADS"] = threads
         self._model = _openvino_core().compile_model(graph_of(network), "CPU", settings)
         self._requests = threading.local()
 

@@ -2,20 +2,21 @@
 
 import copy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from segmentation.bundle import Bundle, check_magnification
 from segmentation.image_io import MicroscopyImage
 from segmentation.layers import LayerRow, Side, Stage, layer_table, stages
-from segmentation.networks import channels_last
 from segmentation.steps import convolve3x3, max_pool2x2, transposed_convolution2x2
 from segmentation.tiling import Tile
+
+if TYPE_CHECKING:  # loaded only where the network runs: the page is there a second earlier
+    from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
 
 __all__ = [
     "LayerRow",
@@ -112,13 +113,12 @@ def _within(start: int, side: int, length: int) -> slice:
     return slice(start, start + side)
 
 
-def inspect_levels(bundle: Bundle, image: MicroscopyImage, device: torch.device | str) -> list[Level]:
+def inspect_levels(bundle: Bundle, image: MicroscopyImage, device: str) -> list[Level]:
     """What each level makes of the part of the picture that :func:`choose_part` cuts out; see :func:`inspect_part`."""
     return inspect_part(bundle, choose_part(bundle, image), device)
 
 
-@torch.inference_mode()
-def inspect_part(bundle: Bundle, part: Part, device: torch.device | str) -> list[Level]:
+def inspect_part(bundle: Bundle, part: Part, device: str) -> list[Level]:
     """What each level makes of a part, finest first down to the bottom, up again, and the answer last.
 
     A part whose size the levels cannot halve is padded by the network; the levels' maps show the padding, the answer
@@ -127,20 +127,24 @@ def inspect_part(bundle: Bundle, part: Part, device: torch.device | str) -> list
     Raises:
         ParameterError: if the network is neither a UNet nor a ResidualUNet.
     """
+    import torch
+
+    from segmentation.networks import channels_last
+
     levels = stages(bundle.network)
     # A copy: hooks on the network that serves would also catch the pictures of whoever else is using it.
     network = channels_last(copy.deepcopy(bundle.network).eval().to(device))
-    seen: dict[str, Tensor] = {}
+    seen: "dict[str, Tensor]" = {}
 
-    def keep(stage: Stage) -> RemovableHandle:
-        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def keep(stage: Stage) -> "RemovableHandle":
+        def hook(_module: "nn.Module", _inputs: "tuple[Tensor, ...]", output: "Tensor") -> None:
             seen[stage.name] = output[0].float().cpu().clone()  # a later layer may work in place
 
         return network.get_submodule(stage.watched).register_forward_hook(hook)
 
     hooks = [keep(stage) for stage in levels]
     try:
-        with torch.autocast(torch.device(device).type, enabled=False):
+        with torch.inference_mode(), torch.autocast(torch.device(device).type, enabled=False):
             network(_batch(part.pixels, part.magnification).to(device))
     finally:
         for handle in hooks:
@@ -159,8 +163,10 @@ def inspect_part(bundle: Bundle, part: Part, device: torch.device | str) -> list
     ]
 
 
-def _batch(pixels: NDArray[np.float32], magnification: float) -> Tensor:
+def _batch(pixels: NDArray[np.float32], magnification: float) -> "Tensor":
     """``(h, w, C)`` -> ``(1, C, H, W)``, magnified as the segmenter does it."""
+    import torch
+
     height, width = pixels.shape[:2]
     size = max(round(width * magnification), 1), max(round(height * magnification), 1)
     if size != (width, height):

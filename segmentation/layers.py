@@ -1,13 +1,14 @@
 """The levels of a U-Net and their layers: which belongs where, and how many numbers each has learned."""
 
 from dataclasses import dataclass
-from typing import Literal
+from math import prod
+from typing import TYPE_CHECKING, Literal
 
-from torch import nn
+from segmentation.stored_network import StoredNetwork
+from segmentation.weight_shapes import Shapes, weight_shapes
 
-from segmentation.errors import ParameterError
-from segmentation.residual_unet import ResidualUNet
-from segmentation.unet import UNet
+if TYPE_CHECKING:
+    from segmentation.networks import Network
 
 Side = Literal["encoder", "bottleneck", "decoder", "output"]
 
@@ -54,23 +55,12 @@ class Stage:
     owned: tuple[str, ...]
 
 
-def stages(network: nn.Module) -> list[Stage]:
-    """The levels of a network, in the order in which a picture goes through them.
-
-    Raises:
-        ParameterError: if the network is neither a UNet nor a ResidualUNet.
-    """
-    stem: tuple[str, ...] = ()
-    if isinstance(network, UNet):
-        raised = ("up", "merge")
-    elif isinstance(network, ResidualUNet):
-        stem, raised = ("stem",), ("lift", "up")
-    else:
-        raise ParameterError(
-            f"network of type {type(network).__name__}: only UNet and ResidualUNet can be looked into; "
-            "load a bundle that holds one of these."
-        )
-    bottom = len(network.down) - 1
+def stages(network: "Network | StoredNetwork") -> list[Stage]:
+    """The levels of a network, in the order in which a picture goes through them."""
+    stored = network if isinstance(network, StoredNetwork) else StoredNetwork.of(network)
+    raised = ("up", "merge") if stored.name == "unet" else ("lift", "up")
+    stem: tuple[str, ...] = () if stored.name == "unet" else ("stem",)
+    bottom = len(stored.arguments["channels"]) - 1
     way_down = [
         Stage(f"Down {level + 1}", "encoder", f"down.{level}", (*(stem if level == 0 else ()), f"down.{level}"))
         for level in range(bottom)
@@ -83,34 +73,34 @@ def stages(network: nn.Module) -> list[Stage]:
         *way_down,
         Stage("Bottom", "bottleneck", f"down.{bottom}", (f"down.{bottom}",)),
         *way_up,
-        Stage("Answer", "output", "", ("head",) if getattr(network, "fine", None) is None else ("head", "fine")),
+        Stage("Answer", "output", "", ("head", "fine") if stored.arguments.get("fine") else ("head",)),
     ]
 
 
-def layer_table(network: nn.Module) -> list[LayerRow]:
-    """Every layer with parameters, in the order in which a picture goes through them; they add up to all there are.
+def layer_table(network: "Network | StoredNetwork") -> list[LayerRow]:
+    """Every layer with parameters, in the order in which a picture goes through them; they add up to all there are."""
+    stored = network if isinstance(network, StoredNetwork) else StoredNetwork.of(network)
+    shapes = weight_shapes(stored.name, stored.arguments)
+    layers = [name.removesuffix(".weight") for name in shapes if name.endswith(".weight")]
+    return [
+        _row(level.name, layer, shapes)
+        for level in stages(stored)
+        for owned in level.owned
+        for layer in layers
+        if f"{layer}.".startswith(f"{owned}.")
+    ]
 
-    Raises:
-        ParameterError: if the network is neither a UNet nor a ResidualUNet.
-    """
-    rows = []
-    for level in stages(network):
-        for owned in level.owned:
-            for path, layer in network.get_submodule(owned).named_modules(prefix=owned):
-                if any(True for _ in layer.parameters(recurse=False)):
-                    rows.append(_row(level.name, path, layer))
-    return rows
 
-
-def _row(level: str, path: str, layer: nn.Module) -> LayerRow:
-    parameters = sum(parameter.numel() for parameter in layer.parameters(recurse=False))
-    if isinstance(layer, nn.BatchNorm2d):
-        channels = layer.num_features
-        return LayerRow(level, path, "batch normalisation", "", channels, channels, parameters, f"{channels} x 2")
-    if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-        raise ParameterError(f"layer {path} of type {type(layer).__name__}: no row of the table is known for it.")
-    kind = "transposed convolution" if isinstance(layer, nn.ConvTranspose2d) else "convolution"
-    kernel = " x ".join(str(extent) for extent in layer.kernel_size)
-    inputs, outputs = layer.in_channels, layer.out_channels
-    formula = f"{inputs} x {kernel} x {outputs}" + (f" + {outputs}" if layer.bias is not None else "")
-    return LayerRow(level, path, kind, kernel, inputs, outputs, parameters, formula)
+def _row(level: str, layer: str, shapes: Shapes) -> LayerRow:
+    weight, bias = shapes[f"{layer}.weight"], shapes.get(f"{layer}.bias", ())
+    parameters = prod(weight) + sum(bias)
+    if len(weight) == 1:
+        channels = weight[0]
+        return LayerRow(level, layer, "batch normalisation", "", channels, channels, parameters, f"{channels} x 2")
+    # PyTorch's transposed convolutions, the only ones with a kernel of 2, name their inputs first.
+    kind, (outputs, inputs) = "convolution", weight[:2]
+    if weight[2] == 2:
+        kind, (inputs, outputs) = "transposed convolution", weight[:2]
+    kernel = " x ".join(map(str, weight[2:]))
+    formula = f"{inputs} x {kernel} x {outputs}" + (f" + {outputs}" if bias else "")
+    return LayerRow(level, layer, kind, kernel, inputs, outputs, parameters, formula)

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from segmentation.errors import ParameterError
 from segmentation.residual_unet import ResidualUNet
 from segmentation.unet import UNet
 
@@ -13,8 +14,15 @@ NETWORKS: dict[str, type[UNet] | type[ResidualUNet]] = {"unet": UNet, "residual_
 
 
 def network_name(network: Network) -> str:
-    """The name under which ``NETWORKS`` has its class."""
-    return next(name for name, kind in NETWORKS.items() if type(network) is kind)
+    """The name under which ``NETWORKS`` has its class.
+
+    Raises:
+        ParameterError: if it is another network.
+    """
+    for name, kind in NETWORKS.items():
+        if type(network) is kind:
+            return name
+    raise ParameterError(f"network of type {type(network).__name__}: only UNet and ResidualUNet are known here.")
 
 
 def channels_last(network: Network) -> Network:

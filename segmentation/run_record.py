@@ -7,16 +7,15 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 import segmentation
 from segmentation.atomic import replacing
 from segmentation.bundle import Bundle
-from segmentation.networks import network_name
 from segmentation.pixel_size import PixelSize
 from segmentation.segmenter import Segmentation
 
@@ -57,13 +56,13 @@ def run_record(
         "versions": {
             "nucleoscope": segmentation.__version__,
             "python": platform.python_version(),
-            "torch": torch.__version__,
+            **{package: _version(package) for package in ("torch", "openvino")},
             "numpy": np.__version__,
         },
         "model": {
             "name": model,
             "revision": bundle.revision or None,
-            "network": network_name(bundle.network),
+            "network": bundle.stored.name,
             "maps": list(result.names),
             "preprocessing": asdict(bundle.preprocessing),
         },
@@ -114,6 +113,14 @@ def sha256_of(source: str | Path | bytes) -> str:
         return hashlib.sha256(source).hexdigest()
     with Path(source).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _version(package: str) -> str | None:
+    """As it is installed; the package is not loaded for that, which takes PyTorch more than a second."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _native(value: Any) -> Any:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from segmentation.bundle import Bundle, check_magnification
+from segmentation.devices import choose_device
 from segmentation.engine import EngineName, choose_engine, make_runner
 from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage, read_image, read_images
@@ -84,9 +84,9 @@ class Segmenter:
 
     def __init__(self, bundle: Bundle, device: str = "auto", engine: EngineName = "auto") -> None:
         self.bundle = bundle
-        self.device = _device(device)
+        self.device = choose_device(device)
         self.engine = choose_engine(engine, self.device)
-        self._run = make_runner(bundle.network, self.device, self.engine)
+        self._run = make_runner(bundle.source, self.device, self.engine)
 
     @classmethod
     def from_pretrained(
@@ -226,15 +226,3 @@ def _magnified(
     smooth = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     maps = run(cv2.resize(np.ascontiguousarray(prepared), size, interpolation=smooth).reshape(size[1], size[0], -1))
     return np.stack([cv2.resize(each, (width, height), interpolation=cv2.INTER_LINEAR) for each in maps])
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ParameterError(f"device={name!r}: not usable here ({reason}); choose 'auto' or 'cpu'.") from error
-    return device

@@ -39,3 +39,16 @@ def test_every_module_of_the_core_is_free_of_frameworks() -> None:
 def test_loading_a_bundle_needs_no_training_code() -> None:
     statement = "from segmentation import Segmenter\nSegmenter.from_pretrained('checkpoints/nuclei', 'cpu')"
     assert loaded_by(statement) & {*LIGHTNING, *PAGE} == set()
+
+
+SEGMENTED = """
+import numpy as np
+from segmentation import Segmenter
+assert Segmenter.from_pretrained("checkpoints/nuclei", "cpu")(np.zeros((64, 64), np.uint8)).engine == "openvino"
+"""
+
+
+@pytest.mark.parametrize("statement", ["import app, ui.page", "import segmentation.batch_command", SEGMENTED])
+def test_what_serves_on_processors_does_without_pytorch(statement: str) -> None:
+    """Loading it takes longer than finding the nuclei of a picture."""
+    assert "torch" not in loaded_by(statement)

@@ -12,19 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 
 from segmentation.comparison import compare
-from segmentation.corrections import Correction, apply, renumbered
+from segmentation.corrections import apply, renumbered
 from segmentation.exports import run_record, write_all, write_table, zip_folder
-from segmentation.image_info import describe as describe_file
-from segmentation.image_io import read_image, read_images
 from segmentation.inspection import choose_part, inspect_part, layer_table
+from segmentation.isolated_reading import shared_reader
+from segmentation.limits import check_nuclei
 from segmentation.measurements import measure as measure_nuclei
-from segmentation.pixel_size import PixelSize
 from segmentation.scores import THRESHOLDS
-from segmentation.truth_io import read_truth
 from segmentation.writers import free_name, write_labels
+from ui.api_values import (
+    channel_of,
+    corrections_of,
+    file_of,
+    flag_of,
+    names_of,
+    number_of,
+    pixel_size_of,
+    text_of,
+    whole_of,
+)
 from ui.models import Models
 from ui.show import as_messages
 
@@ -48,7 +56,7 @@ class Api:
             picture: a PNG, JPEG, TIFF, OME-TIFF, BMP, GIF, DICOM or NumPy (.npy) file.
         """
         with as_messages():
-            info = describe_file(Path(picture))
+            info = shared_reader().describe(file_of(picture, "picture"))
         return {**json.loads(json.dumps(asdict(info), default=str)), "sentence": info.sentence()}
 
     def segment(
@@ -86,33 +94,35 @@ class Api:
             formats: files to put into the zip.
             model: name of a model that this page offers; empty takes the one it starts with.
         """
-        given: dict[str, Any] = {
-            "threshold": threshold,
-            "separation": separation,
-            "min_area": min_area,
-            "max_area": max_area,
-            "drop_border": drop_border,
-        }
         folder, paths, pages, taken = self._folder(), [], [], set[str]()
         with as_messages():
-            segmenter = self._models.segmenter(model or None)
+            path, wanted = file_of(picture, "picture"), names_of(formats, "formats")
+            segmenter = self._models.segmenter(text_of(model, "model"))
             bundle = segmenter.bundle
+            given: dict[str, Any] = {
+                "threshold": number_of(threshold, "threshold"),
+                "separation": number_of(separation, "separation"),
+                "min_area": whole_of(min_area, "min_area"),
+                "max_area": whole_of(max_area, "max_area"),
+                "drop_border": flag_of(drop_border, "drop_border"),
+            }
             params = replace(bundle.decode, **{key: value for key, value in given.items() if value is not None})
-            size = PixelSize(pixel_size, pixel_size) if pixel_size else None
-            taken_channel = int(channel) if channel.isdecimal() else channel or None
-            planes: Any = projection or None  # checked by the reader
-            for page in read_images(Path(picture), channel=taken_channel, projection=planes):
+            size, taken_channel = pixel_size_of(pixel_size), channel_of(channel)
+            turned, factor = bool(flag_of(accurate, "accurate")), number_of(magnification, "magnification") or None
+            planes: Any = text_of(projection, "projection")  # checked by the reader
+            for page in shared_reader().images(path, channel=taken_channel, projection=planes):
                 image = replace(page, pixel_size=size) if size else page
-                result = segmenter(image, params, accurate=accurate, magnification=magnification or None)
+                result = segmenter(image, params, accurate=turned, magnification=factor)
+                check_nuclei(result.count, image.name)
                 record = run_record(
                     result,
                     bundle,
                     model=model or self._models.default,
-                    accurate=accurate,
-                    magnification=magnification or None,
+                    accurate=turned,
+                    magnification=factor,
                     channel=taken_channel,
                     pixel_size=image.pixel_size,
-                    source=Path(picture),
+                    source=path,
                 )
                 table = measure_nuclei(
                     result.labels,
@@ -121,7 +131,7 @@ class Api:
                     channel_names=image.channel_names or None,
                     full=True,
                 )
-                paths += write_all(folder, free_name(image.name, taken), result, table, record, formats)
+                paths += write_all(folder, free_name(image.name, taken), result, table, record, wanted)
                 pages.append({"name": image.name, "nuclei": result.count, **record["settings"]})
             archive = zip_folder(paths, folder / "results.zip")
         return {"nuclei": sum(page["nuclei"] for page in pages), "pages": pages}, str(archive)
@@ -135,9 +145,9 @@ class Api:
             pixel_size: micrometres a pixel, down and across; 0 takes the file's word.
         """
         with as_messages():
-            image = read_image(Path(picture))
-            size = PixelSize(pixel_size, pixel_size) if pixel_size else image.pixel_size
-            truth = read_truth([labels], image.shape)
+            image = shared_reader().image(file_of(picture, "picture"))
+            size = pixel_size_of(pixel_size) or image.pixel_size
+            truth = shared_reader().truth([file_of(labels, "labels")], image.shape)
             table = measure_nuclei(truth.labels, image.pixels, pixel_size=size, full=True)
         return str(write_table(self._folder() / "nuclei.csv", table))
 
@@ -149,8 +159,9 @@ class Api:
             truth: the true label image, of the same size.
         """
         with as_messages():
-            shape = read_image(Path(labels), channel=0).shape
-            preds, target = read_truth([labels], shape), read_truth([truth], shape)
+            paths, reader = (file_of(labels, "labels"), file_of(truth, "truth")), shared_reader()
+            shape = reader.image(paths[0], channel=0).shape
+            preds, target = (reader.truth([path], shape) for path in paths)
             compared = compare(preds.labels, target.labels)
         precision = compared.average_precision.tolist()
         return {
@@ -173,10 +184,9 @@ class Api:
             corrections: done one after the other.
         """
         with as_messages():
-            array = tifffile.imread(labels) if labels.lower().endswith((".tif", ".tiff")) else None
-            array = read_image(Path(labels), channel=0).pixels[..., 0] if array is None else array
-            for correction in corrections or []:
-                array = apply(array, Correction.from_json(correction))
+            array = shared_reader().labels(file_of(labels, "labels"))
+            for correction in corrections_of(corrections):
+                array = apply(array, correction)
             final = renumbered(array)
         path = self._folder() / "corrected_labels.tif"
         return int(final.max()), str(write_labels(path, final))
@@ -192,8 +202,8 @@ class Api:
             model: name of a model that this page offers; empty takes the one it starts with.
         """
         with as_messages():
-            segmenter = self._models.segmenter(model or None)
-            part = choose_part(segmenter.bundle, read_image(Path(picture)))
+            segmenter = self._models.segmenter(text_of(model, "model"))
+            part = choose_part(segmenter.bundle, shared_reader().image(file_of(picture, "picture")))
             levels = inspect_part(segmenter.bundle, part, segmenter.device)
         path = self._folder() / "levels.npz"
         arrays: dict[str, Any] = {level.name.lower().replace(" ", "_"): level.maps for level in levels}
@@ -209,7 +219,7 @@ class Api:
                 }
                 for level in levels
             ],
-            "parameters": sum(row.parameters for row in layer_table(segmenter.bundle.network)),
+            "parameters": sum(row.parameters for row in layer_table(segmenter.bundle.stored)),
         }
         return told, str(path)
 
@@ -220,7 +230,7 @@ class Api:
             model: name of a model that this page offers; empty takes the one it starts with.
         """
         with as_messages():
-            bundle = self._models.segmenter(model or None).bundle
+            bundle = self._models.segmenter(text_of(model, "model")).bundle
         return {
             "name": model or self._models.default,
             "models": self._models.names,

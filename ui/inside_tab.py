@@ -17,7 +17,6 @@ from segmentation.bundle import Bundle
 from segmentation.examples import make_example
 from segmentation.image_io import MicroscopyImage
 from segmentation.inspection import Part, busiest_window, choose_part, inspect_part, layer_table
-from segmentation.residual_unet import ResidualUNet
 from segmentation.segmenter import Segmenter
 from ui.segment_tab import MODEL
 from ui.show import as_messages
@@ -136,7 +135,7 @@ def build_inside_tab(
             levels = inspect_part(segmenter.bundle, part, segmenter.device)
         views = [view_level(level, segmenter.bundle.maps if level.side == "output" else ()) for level in levels]
         words = _note(image, part, segmenter.bundle, generated=given is None)
-        joined = "copied and added" if isinstance(segmenter.bundle.network, ResidualUNet) else "copied and put beside"
+        joined = "copied and put beside" if segmenter.bundle.stored.name == "unet" else "copied and added"
         drawn = draw_u(part.pixels, views, joined)
         rows, title = _layers(segmenter)
         told = words, drawn, draw_channels(views[0], asked=False), demo_picture(part), rows, gr.Accordion(label=title)
@@ -166,7 +165,7 @@ def build_inside_tab(
 
 def _layers(segmenter: Segmenter) -> tuple[str, str]:
     """The table of a network's layers as HTML, and its title."""
-    rows = layer_table(segmenter.bundle.network)
+    rows = layer_table(segmenter.bundle.stored)
     return draw_table(rows), f"Every layer and its parameters: {sum(row.parameters for row in rows):,} in all"
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from segmentation.bundle import Bundle, check_magnification
@@ -24,7 +23,15 @@ from segmentation.microscopy_image import MicroscopyImage
 from segmentation.segmenter import Progress, Segmenter
 
 _ASKED_FOR = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")  # as ``spaces`` reads it
-if _ASKED_FOR and torch.version.cuda is None:  # else ``spaces`` fails in words that help nobody
+
+
+def _pytorch_has_cuda() -> bool:
+    import torch
+
+    return torch.version.cuda is not None
+
+
+if _ASKED_FOR and not _pytorch_has_cuda():  # else ``spaces`` fails in words that help nobody
     raise ParameterError(
         "This Space runs on ZeroGPU, but its PyTorch was installed for processors: run "
         "`python -m segmentation.hub deploy OWNER/SPACE` again, which sees the new hardware."

@@ -19,7 +19,6 @@ from segmentation.networks import Network
 from segmentation.residual_unet import ResidualUNet
 from tests.conftest import bright_is_nucleus
 
-CPU = torch.device("cpu")
 NETWORKS: dict[str, Network] = {
     "unet": UNet(channels=(4, 6, 8), dropout=(0.1, 0.2, 0.3)),
     "unet of one channel": UNet(1, 3, channels=(4, 6), dropout=(0, 0)),
@@ -54,7 +53,7 @@ def test_openvino_gives_pytorchs_numbers(name: str, shape: tuple[int, int]) -> N
         expected = network(torch.from_numpy(prepared.transpose(2, 0, 1).copy())[None])[0].numpy()
     assert expected.std() > 0.005 or shape == (1, 1)
     for engine in ("openvino", "pytorch"):
-        maps = make_runner(network, CPU, engine)(prepared)
+        maps = make_runner(network, "cpu", engine)(prepared)
         assert maps.dtype == np.float32
         np.testing.assert_allclose(maps, expected, atol=1e-5)
 
@@ -81,7 +80,7 @@ def test_16_bits_are_close(project_root: Path) -> None:
 
 
 def test_several_threads_at_a_time() -> None:
-    run = make_runner(trained(NETWORKS["fine"]), CPU, "openvino")
+    run = make_runner(trained(NETWORKS["fine"]), "cpu", "openvino")
     pictures = [np.random.default_rng(seed).random((48, 16 + 8 * seed, 3), np.float32) for seed in range(4)]
     expected = [run(picture) for picture in pictures]
     faults: list[int] = []
@@ -100,7 +99,7 @@ def test_several_threads_at_a_time() -> None:
 
 
 def test_answers_do_not_change_with_the_next_picture() -> None:
-    run = make_runner(trained(NETWORKS["residual"]), CPU, "openvino")
+    run = make_runner(trained(NETWORKS["residual"]), "cpu", "openvino")
     first = run(np.full((16, 16, 3), 0.2, np.float32))
     kept = first.copy()
     run(np.full((16, 16, 3), 0.9, np.float32))
@@ -109,20 +108,20 @@ def test_answers_do_not_change_with_the_next_picture() -> None:
 
 def test_auto_is_pytorch_where_openvino_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_openvino()
-    assert choose_engine("auto", CPU) == "openvino"
-    assert choose_engine("auto", torch.device("meta")) == "pytorch"
+    assert choose_engine("auto", "cpu") == "openvino"
+    assert choose_engine("auto", "meta") == "pytorch"
     monkeypatch.setitem(sys.modules, "openvino", None)  # importing it fails now
-    assert choose_engine("auto", CPU) == "pytorch"
+    assert choose_engine("auto", "cpu") == "pytorch"
     with pytest.raises(ParameterError, match="OpenVINO is not installed here; install it"):
-        choose_engine("openvino", CPU)
+        choose_engine("openvino", "cpu")
     assert Segmenter(bright_is_nucleus(), "cpu")(np.eye(8, dtype=np.uint8) * 255).engine == "pytorch"
 
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ParameterError, match="engine='tensorrt': choose one of auto, pytorch, openvino, openvino-bf16"):
-        choose_engine("tensorrt", CPU)  # type: ignore[arg-type]
+        choose_engine("tensorrt", "cpu")  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="engine='openvino' runs on processors, not on cuda:1"):
-        choose_engine("openvino", torch.device("cuda:1"))
+        choose_engine("openvino", "cuda:1")
 
 
 SIGNALLED = """
@@ -130,10 +129,10 @@ import faulthandler, gc, os, signal, threading
 faulthandler.enable()  # handlers get a stack of their own
 told = []
 signal.signal(signal.SIGUSR1, lambda *_: told.append(1))
-import numpy as np, torch
+import numpy as np
 from segmentation.engine import make_runner
 from segmentation.unet import UNet
-box = [make_runner(UNet(channels=(2, 2), dropout=(0, 0)), torch.device("cpu"), "openvino")]
+box = [make_runner(UNet(channels=(2, 2), dropout=(0, 0)), "cpu", "openvino")]
 box[0](np.zeros((8, 8, 3), np.float32))
 other = threading.Thread(target=lambda: (box.clear(), gc.collect()))
 other.start()

@@ -63,7 +63,7 @@ def test_the_talks_network() -> None:
 
 def test_another_network_is_refused() -> None:
     for refused in (layer_table, stages):
-        with pytest.raises(ParameterError, match="type Conv2d: only UNet and ResidualUNet can be looked into"):
+        with pytest.raises(ParameterError, match="type Conv2d: only UNet and ResidualUNet are known here"):
             refused(nn.Conv2d(3, 1, 1))
 
 

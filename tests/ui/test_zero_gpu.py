@@ -74,7 +74,7 @@ def test_on_zero_gpu_the_network_alone_is_sent(
     module = reloaded(package, True)
     segmenter = Models([bundle_folder]).segmenter()
     assert isinstance(segmenter, module.LentGpuSegmenter)
-    assert segmenter.device.type == "cpu"  # the server has no GPU of its own, whatever it is told
+    assert segmenter.device == "cpu"  # the server has no GPU of its own, whatever it is told
     told: list[float] = []
     here = Segmenter.from_pretrained(bundle_folder, "cpu", engine="pytorch")
     for accurate in (False, True):
