@@ -61,9 +61,10 @@ class _Layers:
         return ops.add(logits, self._fine(images, x, block)) if self._arguments.get("fine") else logits
 
     def _fine(self, images: Any, found: Any, block: int) -> Any:
-        spread = ops.depth_to_space(self._convolution("fine.spread.0", found), "depth_first", block)
-        factor, shift = self._folded("fine.spread.2")
-        spread = ops.add(ops.multiply(spread, _per_channel(factor)), _per_channel(shift))
+        # The norm comes after the shuffle, which gives each of its channels block x block of the convolution's.
+        factor, shift = (np.repeat(each, block**2) for each in self._folded("fine.spread.2"))
+        weight = self._numbers("fine.spread.0.weight") * factor[:, None, None, None]
+        spread = ops.depth_to_space(ops.add(_convolved(weight, found), _per_channel(shift)), "depth_first", block)
         seen = ops.relu(ops.add(self._convolution("fine.see", images), spread))
         return self._convolution("fine.correct", self._residual_block("fine.refine", seen))
 
