@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A browser is opened only where there is a screen to show it on.
 OPEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname -s)),--open)
 
-.PHONY: app test train lint format screenshots bench clean
+.PHONY: app test train lint format screenshots bench guard clean
 
 app: $(VENV)/.app
 	$(BIN)/python app.py $(OPEN)
@@ -27,6 +27,10 @@ format: $(VENV)/.dev
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m docs.draw_screenshots
+
+# Fails only where something has become more than twice as slow; a part of what every change must pass.
+guard: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.guard
 
 # Half an hour on two cores; see docs/performance.md. Nothing else should run meanwhile.
 bench: $(VENV)/.dev
