@@ -134,17 +134,22 @@ class Augmenter:
         pixels, labels = resize(pixels, labels, reach)
         coloured = bool((pixels[::4, ::4] != pixels[::4, ::4, :1]).any())
         photometry = self._colour if coloured else self._grey
-        for stage in (self._warp, self._turn, photometry):
-            stage.seed_(int(generator.integers(2**31)))
+        # Drawn whether they are used or not, so that a crop does not depend on it; seeding itself is dear.
+        warp_seed, turn_seed, photometry_seed = (int(generator.integers(2**31)) for _ in range(3))
         if not plain:
+            self._warp.seed_(warp_seed)
             pixels, labels = _move(self._warp, pixels, labels)
         # Cropped here: imgaug's own CenterCropToFixedSize fails on NumPy 2.4.
         inner = slice(self._margin, self._margin + self.crop)
+        self._turn.seed_(turn_seed)
         pixels, labels = _move(self._turn, pixels[inner, inner], labels[inner, inner])
         if generator.random() < self.params.empty:
             pixels, labels = empty_field(pixels, generator), np.zeros_like(labels)
             plain = False
-        return pixels if plain else photometry(image=pixels), labels
+        if plain:
+            return pixels, labels
+        photometry.seed_(photometry_seed)
+        return photometry(image=pixels), labels
 
 
 def _move(
