@@ -1,6 +1,5 @@
 """``python app.py``: serve the web page. Also the entry point of a Hugging Face Space."""
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -9,11 +8,13 @@ from pathlib import Path
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from segmentation import NucleoscopeError
-from segmentation.command_options import ENGINES
-from ui.models import Models
-from ui.page import build_page
-from ui.theme import CSS, WORDS, theme
+from segmentation.devices import set_threads
+from segmentation.errors import NucleoscopeError
+from segmentation.isolated_reading import shared_reader
+from segmentation.limits import Limits, set_limits
+from ui.logs import set_up_log
+from ui.serving_files import ServerFolder
+from ui.serving_options import Options, parse
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "checkpoints" / "nuclei"
 
@@ -26,71 +27,50 @@ def shipped_models() -> list[str | Path]:
     return [*filter(None, map(str.strip, named)), DEFAULT_MODEL, *(path for path in others if path != DEFAULT_MODEL)]
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
-    parser = argparse.ArgumentParser(prog="python app.py", description="Serve the Nucleoscope web page.")
-    parser.add_argument(
-        "--model",
-        nargs="+",
-        default=shipped_models(),
-        metavar="MODEL",
-        help="models to choose from, the first to start with: folders, or OWNER/NAME[@REVISION] on the Hugging Face "
-        "Hub (default: the shipped ones)",
-    )
-    parser.add_argument(
-        "--hub", action=argparse.BooleanOptionalAction, default=True, help="let visitors fetch models from the Hub"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
-    parser.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default=ENGINES[0],
-        help="what runs the network; see python -m segmentation --help (default: %(default)s)",
-    )
-    parser.add_argument("--host", default=None, help="address to listen on; 0.0.0.0 lets other computers in")
-    parser.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
-    parser.add_argument(
-        "--mcp",
-        action="store_true",
-        help="offer the page's actions to language models, as MCP tools at /gradio_api/mcp/",
-    )
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    return parser
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted."""
-    options = build_parser().parse_args(arguments)
     try:
-        page = build_page(Models(options.model, options.device, hub=options.hub, engine=options.engine))
+        options, limits = parse(arguments)
+    except NucleoscopeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    set_up_log(options.log_format, options.log_level)
+    set_limits(limits)  # for the processes that read files, too
+    try:
+        folder = ServerFolder()
+    except OSError as error:
+        print(f"error: no folder for temporary files can be made ({error}); set TMPDIR.", file=sys.stderr)
+        return 1
+    try:
+        return _serve(options, limits, folder)
     except NucleoscopeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    page.queue(default_concurrency_limit=1)
+    finally:
+        folder.close()
+
+
+def _serve(options: Options, limits: Limits, folder: ServerFolder) -> int:
+    from ui.models import Models  # after the folder is there: Gradio looks for it when it is imported
+    from ui.serving import Server, load_users
+
+    if options.threads:
+        set_threads(options.threads)
+    users = load_users(options.auth)
+    sources = [*options.model] or shipped_models()
+    models = Models(sources, options.device, hub=options.hub, engine=options.engine, concurrency=options.concurrency)
+    server = Server(models, options, limits, users, folder)
+    server.stop_on_signals()
     try:
-        _, address, _ = page.launch(
-            server_name=options.host,
-            server_port=options.port,
-            inbrowser=options.open,
-            theme=theme(),
-            css=CSS,
-            max_file_size="2gb",
-            footer_links=[],
-            ssr_mode=False,
-            run_history=False,
-            mcp_server=options.mcp,
-            i18n=WORDS,
-            quiet=True,  # its own lines advertise a public link
-            prevent_thread_lock=True,
-        )
+        address = server.start()
     except OSError as error:
         print(f"error: cannot listen on port {options.port} ({error}); choose another with --port.", file=sys.stderr)
         return 1
     print(f"Nucleoscope is at {address} (stop it with Ctrl+C)", flush=True)
+    shared_reader().warm()
     if options.mcp:
         print(f"MCP tools are at {address}gradio_api/mcp/", flush=True)
-    page.block_thread()
-    return 0
+    return server.wait()
 
 
 if __name__ == "__main__":

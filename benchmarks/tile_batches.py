@@ -25,8 +25,9 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    settings |= {"INFERENCE_NUM_THREADS": given_threads()} if given_threads() else {}
+    settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    if threads := given_threads():
+        settings["INFERENCE_NUM_THREADS"] = threads
     model = ov.Core().compile_model(graph_of(Bundle.load(MODEL).stored), "CPU", settings)
     request = model.create_infer_request()
     print("| side | " + " | ".join(f"{batch} at a time, s a megapixel" for batch in options.batches) + " |")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from segmentation.instance_maps import DecodeParams
     from segmentation.preprocessing import Preprocessing
     from segmentation.segmenter import Segmentation, Segmenter
+    from segmentation.slide_segment import segment_slide
     from segmentation.unet import UNet
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __all__ = [
     "UNet",
     "read_image",
     "read_images",
+    "segment_slide",
 ]
 _HOMES = {
     "Bundle": "bundle",
@@ -38,6 +40,7 @@ _HOMES = {
     "Preprocessing": "preprocessing",
     "Segmentation": "segmenter",
     "Segmenter": "segmenter",
+    "segment_slide": "slide_segment",
     "UNet": "unet",
     "read_image": "image_io",
     "read_images": "image_io",

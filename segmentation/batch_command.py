@@ -17,12 +17,14 @@ from segmentation.batch_inputs import Task, find_files, mark_results, plan
 from segmentation.batch_outcome import SUMMARY, Journal, Outcome, Page, Results, Totals, count_of, write_summary
 from segmentation.batch_settings import Settings, bundle_name, parse_formats
 from segmentation.batch_workers import Opening, cores, run_here, run_jobs
+from segmentation.command_options import COMMAND_FORMATS
 from segmentation.contact_sheet import INDEX, write_contact_sheet
 from segmentation.devices import given_threads
 from segmentation.errors import ParameterError
 from segmentation.instance_maps import DecodeParams
 from segmentation.model_source import resolve
 from segmentation.segmenter import Segmenter
+from segmentation.slide_batch import Streaming, part_slides, run_slides
 
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
 
@@ -36,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.jobs < 1:
         raise ParameterError(f"jobs={options.jobs}: at least one picture has to be done at a time.")
+    streaming = Streaming(options.stream, options.empty_contrast, options.quiet)
     files = find_files(options.images, options.out)
     folder = resolve(options.model, options.revision)
     segmenter = Segmenter.from_pretrained(folder, options.device, engine=options.engine)
@@ -45,15 +48,30 @@ def run(options: argparse.Namespace) -> int:
     mark_results(settings.out)
     with tempfile.TemporaryDirectory(prefix="nucleoscope-") as scratch:
         tasks, notes = plan(files, Path(scratch))
-        jobs = min(options.jobs, max(len(tasks), 1))
+        pictures, slides = part_slides(tasks, settings, streaming)
+        jobs = min(options.jobs, max(len(pictures), 1))
         report = _Report(len(tasks), options.quiet)
         report.begin(f"model {name} (revision {segmenter.bundle.revision}) on {_place(segmenter, jobs)}", notes)
-        if jobs == 1:
-            outcomes = run_here(Batch.of(segmenter, settings, name), tasks)
-        else:
-            del segmenter  # the processes have their own
-            outcomes = run_jobs(opening, tasks, jobs)
+        outcomes = run_here(Batch.of(segmenter, settings, name), pictures)
+        if len(pictures) > 1:  # in processes of their own, even for one job: a decoder that crashes takes only its file
+            outcomes = run_jobs(opening, pictures, jobs)
+            if not slides:
+                del segmenter  # the processes have their own
+        if slides:
+            outcomes = _chain(outcomes, run_slides(slides, segmenter, _of_slides(settings, options), name, streaming))
         return _finish(tasks, outcomes, settings, report)
+
+
+def _chain(*parts: Generator[Outcome]) -> Generator[Outcome]:
+    for part in parts:
+        with closing(part):
+            yield from part
+
+
+def _of_slides(settings: Settings, options: argparse.Namespace) -> Settings:
+    """Who named no formats gets the outlines of a slide too: no other program could make them of labels that large."""
+    named = options.format != COMMAND_FORMATS
+    return settings if named else replace(settings, formats=(*settings.formats, "geojson"))
 
 
 def _finish(tasks: list[Task], outcomes: Generator[Outcome], settings: Settings, report: "_Report") -> int:

@@ -130,8 +130,8 @@ class Bundle:
             preprocessing = Preprocessing(**config["preprocessing"])
             if (stored.inputs, stored.outputs) != (preprocessing.channels, len(maps)):
                 raise BundleError(
-                    f"{folder}: the network takes {stored.inputs} channels and predicts {stored.outputs} maps, but {CONFIG} prepares "
-                    f"{preprocessing.channels} and names {len(maps)}; export the bundle again."
+                    f"{folder}: the network takes {stored.inputs} channels and predicts {stored.outputs} maps, but "
+                    f"{CONFIG} prepares {preprocessing.channels} and names {len(maps)}; export the bundle again."
                 )
             return cls(
                 stored,

@@ -52,6 +52,20 @@ def build_parser() -> argparse.ArgumentParser:
     results.add_argument("--jobs", type=int, default=1, help="pictures done at a time (default: %(default)s)")
     results.add_argument("--quiet", action="store_true", help="print failures and the totals alone")
     reading = parser.add_argument_group("reading")
+    reading.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="read TIFF files by region, in memory that does not grow with them (default: those of more than 64 "
+        "million pixels); labels, CSV, GeoJSON and an overview are written",
+    )
+    reading.add_argument(
+        "--empty-contrast",
+        type=float,
+        default=0.0,
+        metavar="PART",
+        help="of streamed slides, pass by tiles whose values span no more of the range than this, e.g. 0.02 for glass "
+        "(default: those of one colour)",
+    )
     reading.add_argument("--channel", type=_channel, help="use this channel alone: its number from 0, or its name")
     reading.add_argument("--page", type=int, help="segment this page alone, counted from 1")
     reading.add_argument(

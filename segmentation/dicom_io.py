@@ -9,6 +9,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -19,12 +20,11 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
-from segmentation import limits
 from segmentation.dicom_frames import CODECS, FrameForm, Frames
 from segmentation.dicom_values import Values, in_groups, number, read_values
 from segmentation.errors import ImageReadError, ImageShapeError
 from segmentation.layout import Layout, Plane, ReadPlane
-from segmentation.limits import check_planes, check_size
+from segmentation.limits import check_planes, check_size, limits
 from segmentation.physical_size import Stated, from_lengths
 
 _PIXELS: dict[int, np.dtype | None] = {0x7FE00008: np.dtype("f4"), 0x7FE00009: np.dtype("f8"), 0x7FE00010: None}
@@ -66,6 +66,7 @@ _KEYWORDS = [
 ]
 _TAGS: list[BaseTag | int] = [tag for keyword in _KEYWORDS if (tag := tag_for_keyword(keyword)) is not None]
 
+_MOST_ELEMENTS = 50_000  # before the pixels, at the outermost level; scanners write some two hundred
 # Odd values are judged here; pydicom would print warnings.
 config.settings.reading_validation_mode = config.IGNORE
 warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
@@ -104,7 +105,20 @@ def open_dicom(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]]
 def _parse(file: BinaryIO, label: str) -> tuple[str, BinaryIO, Dataset, _Pixels]:
     """Transfer syntax, the file (unpacked, if it is deflated), what its header says, and where its pixels are."""
     file.seek(128 + 4)  # past the preamble and its mark
-    meta = read_dataset(file, False, True, stop_when=lambda tag, representation, length: tag >> 16 != 2)
+    elements = count()
+
+    def check_count() -> None:
+        if next(elements) >= _MOST_ELEMENTS:
+            raise ImageReadError(
+                f"{label}: the DICOM file is damaged: its header lists more than {_MOST_ELEMENTS:,} elements; export "
+                "it again."
+            )
+
+    def after_meta(tag: BaseTag, representation: str | None, length: int) -> bool:
+        check_count()
+        return tag >> 16 != 2
+
+    meta = read_dataset(file, False, True, stop_when=after_meta)
     syntax = str(meta.get("TransferSyntaxUID", _IMPLICIT))
     if syntax not in CODECS:
         named = UID(syntax).name if UID(syntax).is_valid else syntax[:80]
@@ -116,6 +130,7 @@ def _parse(file: BinaryIO, label: str) -> tuple[str, BinaryIO, Dataset, _Pixels]
     found: list[tuple[int, str | None]] = []
 
     def at_pixels(tag: BaseTag, representation: str | None, length: int) -> bool:
+        check_count()
         if tag in _PIXELS:
             found.append((int(tag), representation))
         return tag in _PIXELS
@@ -129,10 +144,11 @@ def _parse(file: BinaryIO, label: str) -> tuple[str, BinaryIO, Dataset, _Pixels]
 
 
 def _inflated(file: BinaryIO, label: str) -> BinaryIO:
-    unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), limits.MAX_INFLATED + 1)
-    if len(unpacked) > limits.MAX_INFLATED:
+    most = limits().inflated
+    unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), most + 1)
+    if len(unpacked) > most:
         raise ImageReadError(
-            f"{label}: the deflated DICOM file unpacks to more than {limits.MAX_INFLATED / 2**20:,.0f} MiB, the limit: "
+            f"{label}: the deflated DICOM file unpacks to more than {most / 2**20:,.0f} MiB, the limit: "
             "export it without compression."
         )
     return io.BytesIO(unpacked)

@@ -134,7 +134,7 @@ def inspect_part(bundle: Bundle, part: Part, device: str) -> list[Level]:
     levels = stages(bundle.network)
     # A copy: hooks on the network that serves would also catch the pictures of whoever else is using it.
     network = channels_last(copy.deepcopy(bundle.network).eval().to(device))
-    seen: "dict[str, Tensor]" = {}
+    seen: dict[str, Tensor] = {}
 
     def keep(stage: Stage) -> "RemovableHandle":
         def hook(_module: "nn.Module", _inputs: "tuple[Tensor, ...]", output: "Tensor") -> None:

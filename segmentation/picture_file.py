@@ -19,11 +19,30 @@ from segmentation.pillow_io import open_picture_object, open_pillow
 from segmentation.tiff_io import MAGIC as TIFF_MAGIC
 from segmentation.tiff_io import open_tiff
 
+_MUCH = 2**20  # bytes; less is read without a look at the file's size
 DICOM_OFFSET, DICOM_MAGIC = 128, b"DICM"
 FORMATS = "PNG, JPEG, TIFF, BMP, GIF, DICOM or NumPy (.npy)"
 # For choosing files in folders and zips; what a file is, its first bytes say.
 SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf", ".tf8", ".bmp", ".gif", ".dcm", ".dicom", ".npy"}
+    {
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".tif",
+        ".tiff",
+        ".btf",
+        ".tf8",
+        ".bmp",
+        ".gif",
+        ".dcm",
+        ".dicom",
+        ".npy",
+        ".svs",
+        ".ndpi",
+        ".scn",
+        ".bif",
+        ".qptiff",
+    }
 )
 
 
@@ -53,13 +72,13 @@ def open_picture(source: str | Path | bytes | Image.Image) -> Iterator[PictureFi
         ImageShapeError: the picture has no pixels.
     """
     if isinstance(source, Image.Image):
-        with _one_sentence("picture"):
+        with one_sentence("picture"):
             yield PictureFile("picture", "picture", *open_picture_object(source, "picture"))
         return
-    file, label = _open(source)
+    file, label = open_file(source)
     with file:
         opener = _opener(file, label)
-        with _one_sentence(label), opener(file, label) as (layout, read):
+        with one_sentence(label), opener(file, label) as (layout, read):
             yield PictureFile(label, Path(label).stem, layout, read)
 
 
@@ -92,32 +111,60 @@ class _Sealed(io.BufferedReader):
     def fileno(self) -> int:
         raise OSError("a sealed file has no number")
 
+    def read(self, size: int | None = -1, /) -> bytes:
+        """No more memory is asked for than there are bytes: headers name lengths of any size."""
+        if size is not None and size > _MUCH:
+            place = self.tell()
+            size = max(min(size, self.seek(0, 2) - place), 0)
+            self.seek(place)
+        return super().read(size)
 
-def _open(source: str | Path | bytes) -> tuple[BinaryIO, str]:
+
+def open_file(source: str | Path | bytes) -> tuple[BinaryIO, str]:
+    """A path or the bytes of a file, for reading, and what messages call it.
+
+    Raises:
+        ImageReadError: if it is neither, or cannot be read.
+    """
     if isinstance(source, bytes):
         return io.BytesIO(source), "picture"
     if not isinstance(source, str | Path):
         raise ImageReadError(f"A {type(source).__name__} is no picture: give a path, bytes, an array or a PIL image.")
     path = Path(source)
     try:
-        return _Sealed(io.FileIO(path)), path.name
+        return _Sealed(io.FileIO(path)), _printable(path.name)
     except OSError as error:
-        raise ImageReadError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from error
+        raise ImageReadError(
+            f"{_printable(str(path))}: cannot be read ({error.strerror or error}); check the path."
+        ) from error
 
 
 @contextmanager
-def _one_sentence(label: str) -> Iterator[None]:
+def one_sentence(label: str) -> Iterator[None]:
+    """Inside, whatever a decoder raises becomes one sentence.
+
+    Raises:
+        ImageReadError: in the place of all that is not the project's own.
+    """
     try:
         yield
-    except NucleoscopeError:
-        raise
+    except NucleoscopeError as error:
+        if str(error).isprintable():
+            raise
+        raise type(error)(_printable(str(error))) from error.__cause__  # what files say of themselves may be anything
     except MemoryError as error:
         raise ImageReadError(
             f"{label}: too large for this computer's memory; crop it or export fewer pixels."
         ) from error
     except Exception as error:  # decoders raise anything on a damaged file
         unknown = isinstance(error, UnidentifiedImageError | struct.error)  # their words hold addresses and formats
-        reason = "its header makes no sense" if unknown else " ".join(str(error).split())[:200] or type(error).__name__
+        words = "its header makes no sense" if unknown else _printable(str(error))[:200]
+        reason = words or type(error).__name__
         raise ImageReadError(
             f"{label}: the file is damaged or cut short ({reason}). Copy or export it again from its source."
         ) from error
+
+
+def _printable(text: str) -> str:
+    """On one line, without characters that print as nothing or as something else."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))

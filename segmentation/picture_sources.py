@@ -98,8 +98,9 @@ def _unpack(path: Path, folder: Path) -> Pictures:
 
 def _choose(infos: list[zipfile.ZipInfo], path: Path) -> tuple[list[zipfile.ZipInfo], list[str]]:
     """The pictures, sorted by name, and the names of what is none; what may do harm is refused."""
-    if len(infos) > limits.MAX_MEMBERS:
-        _refuse(path, f"holds {len(infos):,} files and the limit is {limits.MAX_MEMBERS:,}", "split it")
+    most = limits.limits().members
+    if len(infos) > most:
+        _refuse(path, f"holds {len(infos):,} files and the limit is {most:,}", "split it")
     members, others = [], []
     for info in sorted(infos, key=lambda info: info.filename):
         name = _posix(info)
@@ -130,16 +131,17 @@ def _check_amount(members: list[zipfile.ZipInfo], path: Path) -> None:
     # zipfile unpacks no more of a member than is declared here. The bytes that members claim to take in the zip say
     # nothing: they may overlap.
     total, packed = sum(info.file_size for info in members), max(path.stat().st_size, 1)
-    if total > limits.MAX_UNPACKED:
+    allowed = limits.limits()
+    if total > allowed.unpacked:
         _refuse(
             path,
-            f"holds {total / 2**30:,.1f} GiB of pictures and the limit is {limits.MAX_UNPACKED / 2**30:,.0f} GiB",
+            f"holds {total / 2**30:,.1f} GiB of pictures and the limit is {allowed.unpacked / 2**30:,.0f} GiB",
             "split it",
         )
-    if total > limits.FREE_RATIO and total > packed * limits.MAX_RATIO:
+    if total > limits.FREE_RATIO and total > packed * allowed.ratio:
         _refuse(
             path,
-            f"unpacks to {total / packed:,.0f} times its size and the limit is {limits.MAX_RATIO}",
+            f"unpacks to {total / packed:,.0f} times its size and the limit is {allowed.ratio}",
             "give the pictures as they are",
         )
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,13 +14,13 @@ from PIL import Image
 from segmentation.bundle import Bundle, check_magnification
 from segmentation.devices import choose_device
 from segmentation.engine import EngineName, choose_engine, make_runner
-from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage, read_image, read_images
 from segmentation.instance_maps import DecodeParams, MapName, decode
 from segmentation.model_card import LICENSE
 from segmentation.model_source import resolve
+from segmentation.preprocessing import IntensityRange
 from segmentation.projection import Projection
-from segmentation.tiling import Tile, predict_tiled
+from segmentation.tiling import predict_tiled
 
 if TYPE_CHECKING:
     from segmentation.hub_push import Published
@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 TILE, OVERLAP = 1024, 128  # multiples of the network's stride, so that tiles share its pooling grid
 Source = str | Path | bytes | NDArray | Image.Image | MicroscopyImage
 Progress = Callable[[float], None]
+
+
+class TileNetwork(NamedTuple):
+    """What a tile goes through, and how many pixels of the picture its side and its overlaps have."""
+
+    prepare: Callable[[NDArray], NDArray[np.float32]]  # (h, w, C) pixels -> (h, w, channels) that the network sees
+    predict: Callable[[NDArray[np.float32]], NDArray[np.float32]]  # these -> (maps, h, w) in [0, 1]
+    side: int
+    overlap: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,21 +191,33 @@ class Segmenter:
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """The network's maps ``(maps, H, W)`` in [0, 1]; large pictures go through in tiles."""
-        preprocessing = self.bundle.preprocessing
-        intensity = preprocessing.measure(image.pixels)
         height, width = image.shape
+        intensity = self.bundle.preprocessing.measure(image.pixels)
+        tiles = self.tiles(intensity, accurate=accurate, magnification=magnification)
+        return predict_tiled(
+            lambda tile: tiles.predict(tiles.prepare(image.pixels[tile])),
+            len(self.bundle.maps),
+            height,
+            width,
+            tile=tiles.side,
+            overlap=tiles.overlap,
+            progress=progress,
+        )
+
+    def tiles(
+        self, intensity: IntensityRange, *, accurate: bool = False, magnification: float | None = None
+    ) -> "TileNetwork":
+        """How tiles of a picture whose whole was measured go through the network; see :meth:`__call__`."""
         factor = check_magnification(self.bundle.magnification if magnification is None else magnification)
         run = self.predict_turned if accurate else self.predict_prepared
-
-        def predict(tile: Tile) -> NDArray[np.float32]:
-            return _magnified(run, preprocessing.apply(image.pixels[tile], intensity), factor)
-
         # The network sees the same surroundings of a pixel at any magnification below 1, and at most half as many
         # pixels more above it, which bounds the memory.
-        tile = round(TILE / factor * min(max(factor, 1), 1.5))
-        overlap = min(round(OVERLAP / min(factor, 1)), tile // 2)
-        return predict_tiled(
-            predict, len(self.bundle.maps), height, width, tile=tile, overlap=overlap, progress=progress
+        side = round(TILE / factor * min(max(factor, 1), 1.5))
+        return TileNetwork(
+            lambda pixels: self.bundle.preprocessing.apply(pixels, intensity),
+            lambda prepared: _magnified(run, prepared, factor),
+            side,
+            min(round(OVERLAP / min(factor, 1)), side // 2),
         )
 
     def predict_prepared(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -68,7 +68,7 @@ def write_geojson(path: str | Path, labels: NDArray, table: pd.DataFrame) -> Pat
     features = (
         {
             "type": "Feature",
-            "geometry": _geometry(parts),
+            "geometry": geometry(parts),
             "properties": {
                 "objectType": "detection",
                 "name": str(label),
@@ -137,7 +137,7 @@ def _measured(labels: NDArray, table: pd.DataFrame | None) -> Iterator[tuple[int
     if table is None:
         yield from ((label, parts, {}) for label, parts in polygons(labels))
         return
-    for outlined, row in zip_longest(polygons(labels), _rows(table)):
+    for outlined, row in zip_longest(polygons(labels), table_rows(table)):
         if outlined is None or row is None or outlined[0] != row[0]:
             found, listed = (f"nucleus {each[0]}" if each else "no more nuclei" for each in (outlined, row))
             raise ParameterError(
@@ -146,7 +146,7 @@ def _measured(labels: NDArray, table: pd.DataFrame | None) -> Iterator[tuple[int
         yield *outlined, row[1]
 
 
-def _rows(table: pd.DataFrame) -> Iterator[tuple[int, Measurements]]:
+def table_rows(table: pd.DataFrame) -> Iterator[tuple[int, Measurements]]:
     """Rows in the order of their labels: the label, and the columns of numbers without it."""
     if "label" not in table.columns:
         raise ParameterError(
@@ -192,7 +192,8 @@ def _path(ring: NDArray[np.int32]) -> NDArray[np.float32]:
     return np.append(segments, np.float32(4))
 
 
-def _geometry(parts: list[Polygon]) -> dict[str, Any]:
+def geometry(parts: list[Polygon]) -> dict[str, Any]:
+    """The polygons of one nucleus as GeoJSON has them; rings are closed."""
     shapes = [[np.concatenate([ring, ring[:1]]).tolist() for ring in part.rings] for part in parts]
     if len(shapes) == 1:
         return {"type": "Polygon", "coordinates": shapes[0]}

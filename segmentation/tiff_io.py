@@ -15,6 +15,7 @@ from segmentation.errors import ImageReadError, ImageShapeError
 from segmentation.layout import PLANE_AXES, Layout, Plane, ReadPlane
 from segmentation.limits import check_block, check_planes, check_size
 from segmentation.tiff_colours import check_colours, interpret
+from segmentation.tiff_directories import BoundedTiff
 from segmentation.tiff_metadata import check_metadata, read_metadata
 from segmentation.tiff_segments import check_compression, check_segments
 
@@ -37,7 +38,8 @@ def open_tiff(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]]:
     Raises:
         ImageReadError: no pictures inside, or a plane over the limit.
     """
-    with tifffile.TiffFile(file) as tiff:
+    with BoundedTiff(file) as tiff:
+        tiff.check_directories(label)
         first = tiff.pages.first if len(tiff.pages) else None
         if first is not None and 0 in (first.imagewidth, first.imagelength):
             sizes = f"{first.imagewidth} x {first.imagelength}"

@@ -16,10 +16,8 @@ from skimage.measure import label as label_pieces
 
 from segmentation.errors import ImageReadError, ImageShapeError, NucleoscopeError, ParameterError
 from segmentation.image_io import SUFFIXES, read_images
+from segmentation.limits import check_nuclei, limits
 
-MAX_MASKS = 10_000  # files, each with one nucleus
-MAX_MASK_PIXELS = 20_000_000_000  # of all masks together, which take a minute or two to read
-MAX_UNPACKED = 4_000_000_000  # bytes of all files in a zip; they are in memory one at a time
 MAX_PIECES, MIN_PIECE = 4, 4  # of a nucleus, and pixels of a piece, on average: photographs lie beyond
 _ALL_NEIGHBOURS = np.ones((3, 3))
 _Files = list[tuple[str, Callable[[], bytes]]]
@@ -60,12 +58,34 @@ def read_truth(paths: Sequence[str | Path], shape: tuple[int, int]) -> Truth:
         if len(files) == 1:
             name, read = files[0]
             return _label_image(name, _pixels(name, read, shape))
-        if len(files) > MAX_MASKS or len(files) * shape[0] * shape[1] > MAX_MASK_PIXELS:
+        most = limits()
+        if len(files) > most.masks or len(files) * shape[0] * shape[1] > most.mask_pixels:
             raise ImageReadError(
-                f"{len(files):,} masks of {shape[1]} x {shape[0]} pixels: the limits are {MAX_MASKS:,} files and "
-                f"{MAX_MASK_PIXELS:,} pixels together; give one label image instead."
+                f"{len(files):,} masks of {shape[1]} x {shape[0]} pixels: the limits are {most.masks:,} files and "
+                f"{most.mask_pixels:,} pixels together; give one label image instead."
             )
         return _one_nucleus_each(files, shape)
+
+
+def read_labels(path: str | Path) -> NDArray:
+    """A label image ``(H, W)`` of integers, with the numbers as they are stored: to be corrected, not interpreted.
+
+    Args:
+        path: of a PNG, TIFF, BMP or GIF file of one page; of colours, the red.
+
+    Raises:
+        ImageReadError: a file that cannot be read, or a JPEG.
+        ImageShapeError: several pages, transparency, or numbers that are not whole or below 0.
+    """
+    name = _spoken(Path(path).name)
+    labels = _pixels(name, Path(path).read_bytes, None)[..., 0]
+    if labels.dtype.kind not in "iu" or labels.min() < 0:
+        raise ImageShapeError(
+            f"{name}: numbers of type {labels.dtype}, from {labels.min()} to {labels.max()}; labels must be whole "
+            "numbers, 0 or more."
+        )
+    check_nuclei(len(np.unique(labels)) - 1, name)
+    return labels
 
 
 @contextmanager
@@ -77,24 +97,26 @@ def _opened(paths: list[Path], shape: tuple[int, int]) -> Iterator[_Files]:
             f"{len(paths)} files, {len(zips)} of them zips: give one label image, one zip, or one mask a nucleus."
         )
     if not zips:
-        yield [(path.name, path.read_bytes) for path in sorted(paths, key=lambda path: path.name)]
+        yield [(_spoken(path.name), path.read_bytes) for path in sorted(paths, key=lambda path: path.name)]
         return
-    label = zips[0].name
+    label = _spoken(zips[0].name)
     try:
         archive = zipfile.ZipFile(zips[0])
     except (Exception, MemoryError) as error:  # as for pictures: a damaged file can raise anything
-        raise ImageReadError(f"{label}: not a whole zip file ({error}); pack it again.") from error
+        reason = _spoken(" ".join(str(error).split())[:200]) or type(error).__name__
+        raise ImageReadError(f"{label}: not a whole zip file ({reason}); pack it again.") from error
     with archive:
         entries = sorted((i for i in archive.infolist() if _is_picture(i.filename)), key=lambda i: i.filename)
+        most = limits().mask_bytes
         largest = 32 * shape[0] * shape[1] + 1_000_000  # bytes: three colours of 8 bytes each, and room for tags
-        if sum(entry.file_size for entry in entries) > MAX_UNPACKED or any(e.file_size > largest for e in entries):
+        if sum(entry.file_size for entry in entries) > most or any(e.file_size > largest for e in entries):
             raise ImageReadError(
-                f"{label}: unpacked, it is over the limit of {MAX_UNPACKED:,} bytes, or {largest:,} bytes a file for a "
+                f"{label}: unpacked, it is over the limit of {most:,} bytes, or {largest:,} bytes a file for a "
                 f"picture of {_size(shape)}; give one label image instead."
             )
         if not entries:
             raise ImageReadError(f"{label}: it holds no pictures; put PNG or TIFF files in it.")
-        yield [(entry.filename, partial(_unpacked, archive, entry)) for entry in entries]
+        yield [(_spoken(entry.filename), partial(_unpacked, archive, entry)) for entry in entries]
 
 
 def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -110,12 +132,13 @@ def _is_picture(name: str) -> bool:
     return path.suffix.lower() in SUFFIXES and not hidden and not name.endswith("/")
 
 
-def _pixels(name: str, read: Callable[[], bytes], shape: tuple[int, int]) -> NDArray:
-    """``(H, W, C)`` as stored, C 1 or 3."""
+def _pixels(name: str, read: Callable[[], bytes], shape: tuple[int, int] | None) -> NDArray:
+    """``(H, W, C)`` as stored, C 1 or 3, of that shape if there is one."""
     try:
         data = read()
     except (Exception, MemoryError) as error:
-        raise ImageReadError(f"{name}: cannot be read ({error}); save or pack it again.") from error
+        reason = _spoken(" ".join(str(error).split())[:200]) or type(error).__name__
+        raise ImageReadError(f"{name}: cannot be read ({reason}); save or pack it again.") from error
     if data.startswith(b"\xff\xd8\xff"):  # its artefacts would pass for hundreds of tiny labels
         raise ImageReadError(f"{name}: JPEG changes the numbers of a mask; save it as PNG or TIFF.")
     try:
@@ -130,7 +153,7 @@ def _pixels(name: str, read: Callable[[], bytes], shape: tuple[int, int]) -> NDA
         raise ImageShapeError(
             f"{name}: not plain numbers. {' '.join(page.notes)} Save it without transparency and as one plane."
         )
-    if page.shape != shape:
+    if shape is not None and page.shape != shape:
         raise ImageShapeError(
             f"{name} is {_size(page.shape)} pixels and the picture {_size(shape)}: give the truth of this picture."
         )
@@ -186,10 +209,12 @@ def _label_image(name: str, pixels: NDArray) -> Truth:
         )
     if len(values) <= 2:
         components, count = ndimage.label(plane > 0, structure=_ALL_NEIGHBOURS)
+        check_nuclei(count, name)
         note = f"Binary mask: its connected components are the nuclei, {count:,} of them; touching ones count as one."
         much = "Most of it is marked: should the nuclei be its dark part, save it inverted."
         return Truth(components.astype(np.int32), (note, much) if 2 * np.count_nonzero(plane) > plane.size else (note,))
     labels, count = plane.astype(np.int32), int(np.count_nonzero(values))
+    check_nuclei(count, name)
     pieces = int(label_pieces(labels, connectivity=2).max())
     if pieces > MAX_PIECES * count or pieces * MIN_PIECE > np.count_nonzero(labels):
         raise ImageShapeError(
@@ -209,6 +234,11 @@ def _colour_numbers(name: str, pixels: NDArray) -> NDArray:
     if colours[0] != 0:
         raise ImageShapeError(f"{name}: a colour picture without black, and black is the background: paint it black.")
     return numbers
+
+
+def _spoken(name: str) -> str:
+    """A name without characters that print as nothing or as something else."""
+    return "".join(letter if letter.isprintable() else "_" for letter in name)
 
 
 def _size(shape: tuple[int, ...]) -> str:

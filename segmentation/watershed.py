@@ -29,8 +29,8 @@ def split_by_landscape(mask: NDArray[np.bool_], landscape: NDArray, height: floa
     level = np.full(inside.size, -np.inf, np.float32)
     level[here] = landscape[mask]
     basin, peaks = _basins(here, level, width)
-    first, second, saddles = _saddles(here, level, basin, width)
-    joined = _join(level[peaks].astype(np.float64), first, second, saddles, height)
+    first, second, saddles = saddles_between(here, level, basin, width)
+    joined = join_basins(level[peaks].astype(np.float64), first, second, saddles, height)
     result = np.zeros(mask.shape, np.int32)
     result[mask] = joined[basin[here]]
     return result
@@ -62,7 +62,9 @@ def _basins(here: Indices, level: NDArray[np.float32], width: int) -> tuple[Indi
     return above, peaks
 
 
-def _saddles(here: Indices, level: NDArray[np.float32], basin: Indices, width: int) -> tuple[NDArray, NDArray, NDArray]:
+def saddles_between(
+    here: Indices, level: NDArray[np.float32], basin: Indices, width: int
+) -> tuple[NDArray, NDArray, NDArray]:
     """Neighbouring basins (a < b), each pair once, and the highest point of the border between them."""
     ends = []
     own = basin[here]
@@ -72,10 +74,10 @@ def _saddles(here: Indices, level: NDArray[np.float32], basin: Indices, width: i
         a, b = own[meet], basin[there[meet]]
         ends.append((np.minimum(a, b), np.maximum(a, b), np.minimum(level[here[meet]], level[there[meet]])))
     first, second, saddles = (np.concatenate(parts) for parts in zip(*ends, strict=True))
-    return _highest(first, second, saddles)
+    return highest_saddles(first, second, saddles)
 
 
-def _highest(first: NDArray, second: NDArray, saddles: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+def highest_saddles(first: NDArray, second: NDArray, saddles: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Each pair once, with the highest of its saddles."""
     order = np.lexsort((-saddles, second, first))
     first, second, saddles = first[order], second[order], saddles[order]
@@ -84,7 +86,7 @@ def _highest(first: NDArray, second: NDArray, saddles: NDArray) -> tuple[NDArray
     return first[top], second[top], saddles[top]
 
 
-def _join(peaks: NDArray, first: NDArray, second: NDArray, saddles: NDArray, height: float) -> NDArray[np.int32]:
+def join_basins(peaks: NDArray, first: NDArray, second: NDArray, saddles: NDArray, height: float) -> NDArray[np.int32]:
     """New number, from 1, of each basin, once every basin that rises by less than ``height`` has joined a higher one.
 
     In rounds: each basin looks over its highest saddle; if it is too low and the neighbour there is higher, it joins
@@ -110,6 +112,6 @@ def _join(peaks: NDArray, first: NDArray, second: NDArray, saddles: NDArray, hei
         first, second = parent[first], parent[second]
         apart = first != second
         first, second, saddles = first[apart], second[apart], saddles[apart]
-        first, second, saddles = _highest(np.minimum(first, second), np.maximum(first, second), saddles)
+        first, second, saddles = highest_saddles(np.minimum(first, second), np.maximum(first, second), saddles)
     roots = parent == np.arange(count)
     return np.cumsum(roots, dtype=np.int32)[parent]

@@ -12,6 +12,7 @@ from segmentation.pixel_size import PixelSize
 from ui.controls import reading_of
 from ui.models import Models
 from ui.segmenting import expand_all, segment_files
+from ui.serving_work import LOST, by_turns
 from ui.session import Found, Session
 from ui.show import as_messages, picker, show, show_all, show_session
 from ui.store import Store
@@ -56,15 +57,12 @@ class Actions:
         values = [gr.Dropdown(self.models.names, value=name), *self.choose_model(name), session.accurate]
         if session.params is not None:
             p = session.params
-            values[2:8] = (
-                p.threshold,
-                self._separation(name, p.separation),
-                p.min_area,
-                p.max_area,
-                p.drop_border,
-                (session.magnification),
-            )
-        return key if session.found else "", *values, picker(session), *show_session(session)
+            separation = self._separation(name, p.separation)
+            values[2:8] = p.threshold, separation, p.min_area, p.max_area, p.drop_border, session.magnification
+        shown = list(show_session(session))
+        if key and self.store.find(key) is None:  # the browser remembers a visit that this server does not
+            shown[0] = f"<div class='failure'>{LOST}</div>{shown[0]}"
+        return key if session.found else "", *values, picker(session), *shown
 
     def defaults(self, model: str | None) -> list[Any]:
         """Sliders and magnification as the model has them."""
@@ -118,7 +116,7 @@ class Actions:
             session.model, session.accurate, session.magnification = model, bool(accurate), float(magnification)
             files = expand_all(session, paths)
 
-            def report(done: float, text: str) -> None:
+            def report(done: float | None, text: str) -> None:
                 progress(done, desc=text)
 
             kept = previous if previous and previous.same_network(session) else None
@@ -126,7 +124,7 @@ class Actions:
             if not files:
                 yield key, gr.Button(visible=False), picker(session), *show_session(session)
             opened = False
-            for number, _ in enumerate(steps, start=1):
+            for number, _ in enumerate(by_turns(self.models.turns, steps, len(files), report), start=1):
                 # The first picture is shown as soon as it is there; the others join the list, and leave alone whatever
                 # the visitor looks at by then.
                 last = number == len(files)

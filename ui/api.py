@@ -7,6 +7,7 @@ are what programs read: Gradio and MCP show them, parameter by parameter.
 import json
 import tempfile
 from collections import deque
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -110,29 +111,30 @@ class Api:
             size, taken_channel = pixel_size_of(pixel_size), channel_of(channel)
             turned, factor = bool(flag_of(accurate, "accurate")), number_of(magnification, "magnification") or None
             planes: Any = text_of(projection, "projection")  # checked by the reader
-            for page in shared_reader().images(path, channel=taken_channel, projection=planes):
-                image = replace(page, pixel_size=size) if size else page
-                result = segmenter(image, params, accurate=turned, magnification=factor)
-                check_nuclei(result.count, image.name)
-                record = run_record(
-                    result,
-                    bundle,
-                    model=model or self._models.default,
-                    accurate=turned,
-                    magnification=factor,
-                    channel=taken_channel,
-                    pixel_size=image.pixel_size,
-                    source=path,
-                )
-                table = measure_nuclei(
-                    result.labels,
-                    image.pixels,
-                    pixel_size=image.pixel_size,
-                    channel_names=image.channel_names or None,
-                    full=True,
-                )
-                paths += write_all(folder, free_name(image.name, taken), result, table, record, wanted)
-                pages.append({"name": image.name, "nuclei": result.count, **record["settings"]})
+            with closing(shared_reader().images(path, channel=taken_channel, projection=planes)) as images:
+                for page in images:
+                    image = replace(page, pixel_size=size) if size else page
+                    result = segmenter(image, params, accurate=turned, magnification=factor)
+                    check_nuclei(result.count, image.name)
+                    record = run_record(
+                        result,
+                        bundle,
+                        model=model or self._models.default,
+                        accurate=turned,
+                        magnification=factor,
+                        channel=taken_channel,
+                        pixel_size=image.pixel_size,
+                        source=path,
+                    )
+                    table = measure_nuclei(
+                        result.labels,
+                        image.pixels,
+                        pixel_size=image.pixel_size,
+                        channel_names=image.channel_names or None,
+                        full=True,
+                    )
+                    paths += write_all(folder, free_name(image.name, taken), result, table, record, wanted)
+                    pages.append({"name": image.name, "nuclei": result.count, **record["settings"]})
             archive = zip_folder(paths, folder / "results.zip")
         return {"nuclei": sum(page["nuclei"] for page in pages), "pages": pages}, str(archive)
 

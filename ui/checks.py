@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from segmentation import limits
+from segmentation.limits import limits
 
 
 def check_run(*values: Any) -> list[dict[str, Any]]:
@@ -13,9 +13,10 @@ def check_run(*values: Any) -> list[dict[str, Any]]:
     At most as many files as a zip may hold, in one go.
     """
     paths: list[str] = values[1] or []
+    most = limits().members
     verdicts = [gr.validate(True, "") for _ in values]
     verdicts[1] = gr.validate(
-        len(paths) <= limits.MAX_MEMBERS,
-        f"{len(paths):,} files: at most {limits.MAX_MEMBERS:,} at a time. Drop fewer, or use python -m segmentation.",
+        len(paths) <= most,
+        f"{len(paths):,} files: at most {most:,} at a time. Drop fewer, or use python -m segmentation.",
     )
     return verdicts

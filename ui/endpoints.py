@@ -1,6 +1,7 @@
 """Registers the page's actions for programs: what each takes and gives, in Gradio's components."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -8,6 +9,8 @@ import gradio as gr
 from segmentation.exports import FORMATS
 from ui.api import Api
 from ui.models import Models
+from ui.serving_work import turn_at
+from ui.show import as_messages
 
 PROJECTIONS = ["", "max", "mean"]
 
@@ -20,7 +23,13 @@ def build_api(models: Models) -> None:
 
         def endpoint(action: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
             name = action.__name__
-            gr.Button(name).click(action, inputs, outputs, api_name=name, concurrency_id="model", concurrency_limit=1)
+
+            @wraps(action)
+            def in_turn(*values: Any) -> Any:
+                with as_messages(), turn_at(models.turns):
+                    return action(*values)
+
+            gr.Button(name).click(in_turn, inputs, outputs, api_name=name, concurrency_id="model", concurrency_limit=1)
 
         def number(label: str, value: float | None = None) -> gr.Number:
             return gr.Number(value, label=label)

@@ -10,6 +10,8 @@ from segmentation.engine import EngineName
 from segmentation.errors import BundleError
 from segmentation.model_source import is_hub_id, resolve
 from segmentation.segmenter import Segmenter
+from ui.serving_segmenter import WatchedSegmenter
+from ui.serving_work import Turns
 from ui.zero_gpu import load_segmenter
 
 KEPT = 6  # models in memory, besides the one to start with
@@ -32,6 +34,7 @@ class Models:
         device: see :class:`segmentation.Segmenter`.
         hub: whether visitors may fetch others from the Hub.
         engine: see :class:`segmentation.Segmenter`.
+        concurrency: pictures that are worked on at the same time.
 
     Raises:
         BundleError: if the first is no whole bundle.
@@ -40,9 +43,16 @@ class Models:
     """
 
     def __init__(
-        self, sources: Sequence[str | Path], device: str = "auto", *, hub: bool = True, engine: EngineName = "auto"
+        self,
+        sources: Sequence[str | Path],
+        device: str = "auto",
+        *,
+        hub: bool = True,
+        engine: EngineName = "auto",
+        concurrency: int = 1,
     ) -> None:
         self._engine = engine
+        self.turns = Turns(concurrency)
         self._device, self._lock, self.hub = device, threading.Lock(), hub
         self._folders: dict[str, Path] = {}
         self._commands: dict[str, str] = {}
@@ -102,7 +112,8 @@ class Models:
             raise BundleError(f"{name}: no such model here; choose one of {', '.join(self.names)}.")
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = load_segmenter(self._folders[name], self._device, self._engine)
+                inner = load_segmenter(self._folders[name], self._device, self._engine)
+                self._loaded[name] = WatchedSegmenter(inner)
                 others = [each for each in self._loaded if each not in (name, self.default)]
                 for each in others[: max(len(others) - KEPT + 1, 0)]:
                     del self._loaded[each]

@@ -10,14 +10,21 @@ from ui.inside_tab import build_inside_tab
 from ui.models import Models
 from ui.score_tab import build_score_tab
 from ui.segment_tab import build_segment_tab
+from ui.serving_blocks import ServedBlocks
 from ui.store import Store
 
 FOOTNOTE = "For research, not for diagnosis. Pictures never leave the computer that serves this page."
 
 
-def build_page(models: Models) -> gr.Blocks:
-    """The page; nothing on it is fetched from another host."""
-    store, name, segmenter = Store(), models.default, models.segmenter()
+def build_page(models: Models, store: Store | None = None) -> ServedBlocks:
+    """The page; nothing on it is fetched from another host.
+
+    Args:
+        models: to choose from.
+        store: what is kept of visitors; by default a new one.
+    """
+    store = store or Store()
+    name, segmenter = models.default, models.segmenter()
 
     def picture_of(key: str | None, chosen: str | None, _model: str | None = None) -> MicroscopyImage | None:
         session = store.find(key)
@@ -31,7 +38,7 @@ def build_page(models: Models) -> gr.Blocks:
     def segmenter_of(_key: str | None = None, _chosen: str | None = None, model: str | None = None) -> Segmenter:
         return models.segmenter(model)
 
-    with gr.Blocks(title="Nucleoscope", analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    with ServedBlocks(title="Nucleoscope", analytics_enabled=False) as page:
         gr.Markdown(
             "# Nucleoscope\nFinds every nucleus in microscopy pictures: drop them, look, adjust, correct, measure, "
             "take the results home.",

@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 
 from segmentation.comparison import LEGEND, Comparison, compare, draw_comparison
+from segmentation.isolated_reading import shared_reader
 from segmentation.overlay import to_display
 from segmentation.scores import THRESHOLDS
-from segmentation.truth_io import read_truth
 from ui.show import as_messages
 from ui.store import Store
 
@@ -49,7 +49,7 @@ def build_score_tab(store: Store, visit: gr.Textbox, picker: gr.Dropdown) -> Non
             if found is None:
                 raise gr.Error("Open a picture under Segment first; its nuclei are what is scored.", duration=None)
             labels = found.labels
-            read = read_truth(paths, labels.shape)
+            read = shared_reader().truth(paths, labels.shape)
             compared = compare(labels, read.labels)
             drawn = draw_comparison(to_display(found.result.image), labels, read.labels, compared.classes)
         return verdict_html(found.name, compared, read.notes), gr.Image(drawn, visible=True)

@@ -17,6 +17,7 @@ from ui.store import Store
 from ui.workbench import closeup_payload, workbench
 
 # Two pictures in the network together take longer than one after the other.
+# Pictures take turns in the network (ui/serving_work.py); how many requests may do so is said by --visits.
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 LIVE: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "concurrency_limit": 4}
 

@@ -1,17 +1,19 @@
 """Segments a visitor's files, one after the other, and keeps what is known already."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from segmentation.corrections import History
 from segmentation.errors import NucleoscopeError
-from segmentation.image_io import read_images
 from segmentation.instance_maps import DecodeParams
-from segmentation.picture_sources import expand
+from segmentation.isolated_reading import shared_reader
+from segmentation.limits import check_nuclei
 from segmentation.pixel_size import PixelSize
 from segmentation.run_record import sha256_of
 from segmentation.segmenter import Segmenter
 from segmentation.writers import free_name
+from ui.serving_work import note_error
 from ui.session import Found, Reading, Session
 
 
@@ -57,25 +59,34 @@ def segment_files(
                 yield
                 continue
             pages: list[Found] = []
-            for page in read_images(path, name=Path(name).stem, channel=reading.channel, projection=reading.projection):
-                result = segmenter(
-                    page,
-                    params,
-                    accurate=session.accurate,
-                    magnification=session.magnification,
-                    progress=report,
+            with closing(
+                shared_reader().images(
+                    path, name=Path(name).stem, channel=reading.channel, projection=reading.projection
                 )
-                found = Found(free_name(result.image.name, taken), result, name, digest, History(result.labels))
-                if reading.pixel_size:
-                    found.resize(PixelSize(reading.pixel_size, reading.pixel_size))
-                session.found.append(found)
-                pages.append(found)
+            ) as images:
+                for page in images:
+                    result = segmenter(
+                        page,
+                        params,
+                        accurate=session.accurate,
+                        magnification=session.magnification,
+                        progress=report,
+                    )
+                    check_nuclei(result.count, name)
+                    found = Found(free_name(result.image.name, taken), result, name, digest, History(result.labels))
+                    if reading.pixel_size:
+                        found.resize(PixelSize(reading.pixel_size, reading.pixel_size))
+                    session.found.append(found)
+                    pages.append(found)
             session.done.append(pages)
         except NucleoscopeError as error:
+            note_error(error)
             session.failures.append((name, str(error)))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            note_error(error)
             session.failures.append((name, f"{name}: the file is no longer on the server; drop it again."))
-        except MemoryError:
+        except MemoryError as error:
+            note_error(error)
             session.failures.append((name, f"{name}: too large for this computer's memory; crop it."))
         yield
 
@@ -93,8 +104,9 @@ def expand_all(session: Session, paths: list[str]) -> list[tuple[str, Path]]:
     files: list[tuple[str, Path]] = []
     for path in map(Path, paths):
         try:
-            found = expand([path], session.place())
+            found = shared_reader().expand([path], session.place())
         except NucleoscopeError as error:
+            note_error(error)
             session.failures.append((path.name, str(error)))
         else:
             files += found

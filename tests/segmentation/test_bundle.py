@@ -228,7 +228,10 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no maps": (lambda c: c["network"].pop("maps"), "fits together"),
     "network is text": (lambda c: c.update(network="unet"), "fits together"),
     "unknown argument": (lambda c: c["network"]["arguments"].update(depth=5), "depth"),
-    "levels that differ": (lambda c: c["network"]["arguments"].update(dropout=[0.1]), "as many rates from 0 to 1 as there are channels"),
+    "levels that differ": (
+        lambda c: c["network"]["arguments"].update(dropout=[0.1]),
+        "as many rates from 0 to 1 as there are channels",
+    ),
     "no hash": (lambda c: c.pop("weights_sha256"), "does not match the hash"),
     "threshold": (lambda c: c["decode"].update(threshold=2.0), "threshold=2.0"),
     "threshold is text": (lambda c: c["decode"].update(threshold="half"), "fits together"),

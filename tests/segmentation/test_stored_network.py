@@ -77,7 +77,7 @@ def test_weights_that_are_no_numbers() -> None:
         broken = {**stored.weights, "head.bias": np.full(1, value, np.float32)}
         with pytest.raises(ValueError, match=r"head\.bias holds values that are no finite numbers"):
             StoredNetwork(stored.name, stored.arguments, broken).check()
-    with pytest.raises(ValueError, match="head.bias"):
+    with pytest.raises(ValueError, match=r"head\.bias"):
         StoredNetwork(stored.name, stored.arguments, {**stored.weights, "head.bias": np.zeros(2, np.float32)}).check()
     with pytest.raises(ValueError, match="argument 'channels' of unet is missing"):
         weight_shapes("unet", {"in_channels": 1, "out_channels": 1, "dropout": []})

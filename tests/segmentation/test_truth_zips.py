@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation import truth_io
+from segmentation import limits
 from segmentation.errors import ImageReadError, ParameterError
 from segmentation.examples import make_example
 from segmentation.truth_io import read_truth
@@ -85,12 +85,12 @@ def test_bombs_are_refused_before_they_are_unpacked(tmp_path: Path, monkeypatch:
     with pytest.raises(ImageReadError, match=r"^bomb\.zip: unpacked, it is over the limit of 4,000,000,000 bytes, or"):
         read_truth([bomb], SHAPE)
     for limit, value, message in (
-        ("MAX_UNPACKED", 1000, "over the limit of 1,000 bytes"),
+        ("MAX_MASK_BYTES", 1000, "over the limit of 1,000 bytes"),
         ("MAX_MASKS", 8, "9 masks of 65 x 47 pixels: the limits are 8 files"),
         ("MAX_MASK_PIXELS", 8 * LABELS.size, f"{8 * LABELS.size:,} pixels together; give one label image"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(truth_io, limit, value)
+            patch.setattr(limits, limit, value)
             with pytest.raises(ImageReadError, match=message):
                 read_truth([many], SHAPE)
 

@@ -1,0 +1,78 @@
+"""What fuzzing found, each in the smallest form that shows it; docs/reliability.md lists them."""
+
+import io
+import struct
+import time
+import tracemalloc
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segmentation.errors import ImageReadError, NucleoscopeError
+from segmentation.image_info import describe
+from segmentation.image_io import read_images
+from segmentation.picture_file import _Sealed
+from segmentation.truth_io import read_truth
+from tests.segmentation.corpus_tools import GREY, dicom
+
+
+def test_what_a_file_says_of_itself_is_told_on_one_line() -> None:
+    data = dicom(GREY, PhotometricInterpretation="MONOCHROME2")
+    for wrong in (b"\0\0NOCHROME2", b"MON\nCHROME2", b"MONO\x1b[31ME2"):
+        with pytest.raises(ImageReadError, match=r"cannot be read here; export it as RGB") as caught:
+            describe(data.replace(b"MONOCHROME2", wrong))
+        assert str(caught.value).isprintable()
+    odd = data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.8\x0010008.1\x01.1\0")
+    with pytest.raises(NucleoscopeError) as caught_too:
+        list(read_images(odd))
+    assert str(caught_too.value).isprintable()
+
+
+def test_names_of_files_are_told_on_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a\n\x1b[31m.png"
+    path.write_bytes(b"no picture")
+    for read in (lambda: list(read_images(path)), lambda: describe(path), lambda: read_truth([path], (4, 4))):
+        with pytest.raises(ImageReadError) as caught:
+            read()
+        assert str(caught.value).isprintable()
+
+
+def test_names_in_zips_of_masks_are_told_on_one_line(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(buffer, "PNG")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("0.png", buffer.getvalue())
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[data.rindex(b"0.png")] = 1  # in the directory, so that it differs from the file's own header
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(ImageReadError, match=r"^_\.png: cannot be read") as caught:
+        read_truth([tmp_path / "a.zip"], (4, 4))
+    assert str(caught.value).isprintable()
+
+
+def test_a_length_beyond_the_file_takes_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0123456789")
+    with _Sealed(io.FileIO(tmp_path / "a")) as file:
+        file.seek(4)
+        tracemalloc.start()
+        assert file.read(2**32) == b"456789"
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+        tracemalloc.stop()
+        assert file.read(2**32) == b""
+        file.seek(0)
+        assert (file.read(3), file.read(), file.tell()) == (b"012", b"3456789", 10)
+
+
+def test_a_dicom_header_without_end() -> None:
+    meta = dicom(GREY)[:144]
+    syntax = b"\x02\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99"
+    squeeze = zlib.compressobj(1, wbits=-15)
+    nothing = squeeze.compress(bytes(100 * 2**20)) + squeeze.flush()
+    start = time.process_time()
+    with pytest.raises(ImageReadError, match="its header lists more than 50,000 elements; export it again"):
+        describe(meta[:140] + struct.pack("<I", len(syntax)) + syntax + nothing)
+    assert time.process_time() - start < 5
