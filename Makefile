@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A browser is opened only where there is a screen to show it on.
 OPEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname -s)),--open)
 
-.PHONY: app test train lint format screenshots bench guard clean
+.PHONY: app test train lint format screenshots bench guard audit clean
 
 app: $(VENV)/.app
 	$(BIN)/python app.py $(OPEN)
@@ -31,6 +31,11 @@ screenshots: $(VENV)/.dev
 # Fails only where something has become more than twice as slow; a part of what every change must pass.
 guard: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.guard
+
+# Asks a database of known vulnerabilities, which needs the internet.
+audit: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet pip-audit==2.10.1
+	$(BIN)/pip-audit -r requirements.txt --no-deps --disable-pip
 
 # Half an hour on two cores; see docs/performance.md. Nothing else should run meanwhile.
 bench: $(VENV)/.dev

@@ -16,7 +16,6 @@ from unittest.mock import patch
 
 import cv2
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from benchmarks.held_out import arguments, judge, pictures, print_head
@@ -25,6 +24,7 @@ from data_modules.pictures import LabelledPicture
 from segmentation import Bundle, Segmenter
 from segmentation.examples import make_example
 from segmentation.openvino_graph import graph_of
+from segmentation.quiet_openvino import ov
 
 MODEL = Path(__file__).resolve().parents[1] / "checkpoints" / "nuclei"
 SIDE = 1024

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 
 from benchmarks.timing import timed
 from segmentation import Bundle
 from segmentation.devices import given_threads
 from segmentation.openvino_graph import graph_of
+from segmentation.quiet_openvino import ov
 
 MODEL = Path(__file__).resolve().parents[1] / "checkpoints" / "nuclei"
 

@@ -85,6 +85,7 @@ class SegmentationDataModule(LightningDataModule):
         self.split: Split | None = None
         self.tasks: list[Task] = []  # of all processes
         self._scratch: tempfile.TemporaryDirectory[str] | None = None  # for pictures out of zips
+        self._first_epoch = 0  # of this run: a resumed one goes on
 
     def prepare_data(self) -> None:
         """Once a machine: download and convert."""
@@ -103,6 +104,14 @@ class SegmentationDataModule(LightningDataModule):
                 seed=self.split_seed,
                 table=read_fold_table(self.fold_table) if self.fold_table else None,
             )
+
+    def state_dict(self) -> dict[str, int]:
+        """Epochs done, for the checkpoint."""
+        return {"epochs": self.trainer.current_epoch if self.trainer else 0}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Take note of the epoch to go on with, before the first crops are asked for."""
+        self._first_epoch = state_dict["epochs"]
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Whole pictures stay on the host: the Segmenter moves their tiles itself."""
@@ -143,6 +152,8 @@ class SegmentationDataModule(LightningDataModule):
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         shares = balanced_shares([self.source.infos[index].kind for index in train], self.balance)
         sampler = EpochSampler(shares, self.crops_per_epoch or len(train), self.seed, rank, world)
+        # Lightning tells it the epoch only once the workers have begun to fetch.
+        sampler.set_epoch(self._first_epoch)
         return DataLoader(
             dataset,
             batch_size=self.batch_size,

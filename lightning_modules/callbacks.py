@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import callbacks as lightning_callbacks
 from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from data_modules.datamodule import SegmentationDataModule
 from data_modules.pictures import KINDS, LabelledPicture
+from lightning_modules import checkpoint_files
 from lightning_modules.decode_search import search_decode
 from lightning_modules.metrics import Scoreboard
 from lightning_modules.segmentation_module import SegmentationModule
@@ -37,6 +38,23 @@ class LastCheckpoint(ModelCheckpoint):
 
     def __init__(self, dirpath: str | None = None) -> None:
         super().__init__(dirpath=dirpath, filename="last", enable_version_counter=False)
+
+
+class EarlyStopping(lightning_callbacks.EarlyStopping):
+    """Lightning's, except that a run which had stopped does not go on when it is resumed.
+
+    Lightning saves that patience was out, and yet trains an epoch more: a run killed while its decode parameters are
+    tuned would end with other weights. And the patience of this run counts, not that of the run before: give more of
+    it, and training goes on.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore all but the patience."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop before the first step if patience is out already."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
 class AveragedWeights(WeightAveraging):
@@ -103,7 +121,7 @@ class ExportBundle(Callback):
         best = monitored[0].best_model_path if monitored else ""
         epochs = trainer.current_epoch
         if best:
-            state = torch.load(best, map_location="cpu", weights_only=True)
+            state = checkpoint_files.read(Path(best))
             pl_module.load_state_dict(state["state_dict"])
             epochs = int(state["epoch"]) + 1
         if self.maps is not None:

@@ -1,5 +1,6 @@
 """report.html: the test report as one static page that needs nothing but the files beside it."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -42,7 +43,7 @@ class WorstPicture:
 
 def page_link(path: Path) -> str:
     """A path relative to the page as the page writes it: percent-encoded, hence safe inside an attribute."""
-    return quote(path.as_posix())
+    return quote(os.fsencode(path.as_posix()))
 
 
 def write_page(
@@ -79,7 +80,7 @@ def write_page(
         worst="".join(_worst(rank, picture) for rank, picture in enumerate(worst, 1)),
         about="".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in about.items()),
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # names may hold bytes that are no text
 
 
 def _figures(summary: Summary) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from data_modules.pictures import KINDS, Kind
 from segmentation.error_analysis import SIZE_EDGES, ErrorCounts, SizeCounts, errors_by_cause, recall_by_size
 from segmentation.scores import THRESHOLDS, MatchCounts, average_precision, match
+from segmentation.spreadsheet import spreadsheet_safe
 
 CAUSES = ("found", "outline", "merged", "split", "missed")
 
@@ -161,7 +162,10 @@ def write_tables(folder: Path, pictures: Sequence[PictureScores], summaries: Seq
 
 
 def _write(path: Path, header: list[str], rows: Iterable[list]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    # Names of pictures are names of files, which hold whatever their owner wrote.
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows([f"{cell:.6f}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+        writer.writerows(
+            [f"{cell:.6f}" if isinstance(cell, float) else spreadsheet_safe(cell) for cell in row] for row in rows
+        )

@@ -3,17 +3,23 @@
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from data_modules.datamodule import SegmentationDataModule
-from lightning_modules.callbacks import ExportBundle, LastCheckpoint, LogPictures
+from lightning_modules import checkpoint_files
+from lightning_modules.callbacks import EarlyStopping, ExportBundle, LastCheckpoint, LogPictures
 from lightning_modules.predictions import WritePredictions
 from lightning_modules.push import PushToHub
 from lightning_modules.report import WriteReport
 from lightning_modules.segmentation_module import SegmentationModule
+from segmentation.atomic import FULL
 from segmentation.errors import NucleoscopeError
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[1] / "configs" / "nuclei.yaml"
@@ -58,6 +64,7 @@ class SegmentationCLI(LightningCLI):
         if config.checkpoint.dirpath is None:  # beside the numbered logs, so that "--ckpt_path last" finds it
             config.checkpoint.dirpath = str(root / "checkpoints")
         config.last_checkpoint.dirpath = config.checkpoint.dirpath
+        config.ckpt_path = self._checkpoint(config.ckpt_path, Path(config.checkpoint.dirpath))
         if self.subcommand == "predict":
             config.return_predictions = False  # they go to files; a folder of slides would not fit in memory
         if trainer.logger is None:
@@ -67,6 +74,35 @@ class SegmentationCLI(LightningCLI):
                 {"class_path": f"pytorch_lightning.loggers.{name}", "init_args": {**folder, "version": version}}
                 for name in ("CSVLogger", "TensorBoardLogger")
             ]
+
+    def _checkpoint(self, wanted: str | None, folder: Path) -> str | None:
+        """The file that ``--ckpt_path`` means, once it is known to be whole.
+
+        Raises:
+            NucleoscopeError: if it is missing or damaged.
+        """
+        if wanted == "last":
+            found = checkpoint_files.newest(folder)
+            if found is None and self.subcommand != "fit":
+                raise NucleoscopeError(f"{folder}: there is no checkpoint yet; train first, or name --model.bundle.")
+            if found is None:
+                rank_zero_info(f"{folder}: there is no checkpoint yet; training starts at the beginning.")
+            return None if found is None else str(found)
+        if wanted is None and self.subcommand == "fit" and (folder / checkpoint_files.LAST).exists():
+            rank_zero_warn(
+                f"{folder / checkpoint_files.LAST}: an earlier run got so far; this one starts at the beginning "
+                "and will replace it; to go on instead, stop now and add --ckpt_path last."
+            )
+        if wanted not in (None, "best", "hpc") and "://" not in wanted:
+            checkpoint_files.check(Path(wanted))
+        return wanted
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """The trainer, with checkpoints that are written whole or not at all."""
+        trainer = super().instantiate_trainer(**kwargs)
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # and not one of the user's own
+            trainer.strategy.checkpoint_io = checkpoint_files.WholeCheckpoints()
+        return trainer
 
 
 def _next_version(logs: Path) -> int:
@@ -101,6 +137,11 @@ def command_line(args: list[str] | None = None) -> int:
         fault: BaseException | None = error
         while fault is not None and not isinstance(fault, NucleoscopeError):  # the parser wraps what classes raise
             fault = fault.__cause__
+        if fault is None and isinstance(error, OSError) and error.errno in FULL:
+            place = f"{error.filename}: cannot be written" if error.filename else "A file cannot be written"
+            fault = NucleoscopeError(
+                f"{place} ({error.strerror}); free the disk, and go on with --ckpt_path last: checkpoints are whole."
+            )
         if fault is None:
             raise
         print(f"error: {fault}", file=sys.stderr)

@@ -54,7 +54,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    from segmentation.terminal import printable
+
+    print(printable(f"error: {message}"), file=sys.stderr)
     return 1
 
 

@@ -1,6 +1,5 @@
 """One file of a batch -> its results: the command line, its worker processes and Lightning's predict all use this."""
 
-import errno
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from segmentation.atomic import FULL
 from segmentation.batch_inputs import Task, printable
 from segmentation.batch_ledger import RUN, Ledger, noted
 from segmentation.batch_outcome import Outcome, Page
@@ -26,8 +25,6 @@ from segmentation.measurements import measure
 from segmentation.run_record import sha256_of
 from segmentation.segmenter import Segmentation, Segmenter
 from segmentation.thumbnails import write_thumbnail
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # with these, no other file can be written either
 
 
 class Batch:
@@ -75,21 +72,19 @@ class Batch:
             if self.settings.resume and self._ledger.finished(before, made_with, self._formats):
                 return replace(outcome, pages=tuple(entry.page for entry in before), skipped=True)
         except NucleoscopeError as error:
-            return replace(outcome, error=_sentence(error, task))
+            return replace(outcome, error=failure_sentence(error, task))
         work = _Work(self, task, digest)
         try:
             info = describe(task.path)
             outcome = replace(outcome, understood=info.sentence(), notes=info.notes)
-            for number, page in enumerate(work.pages()):
-                if not number:
-                    self._ledger.strike(before)
+            for page in work.pages():
                 work.write(page)
-            work.finish()
             self._ledger.remove_left_over(before, [page.image for page in work.done])
+            work.finish()
         except Exception as error:  # a fault of one file, even one of ours, must not stop the others
-            if isinstance(error, OSError) and error.errno in _FULL:
+            if isinstance(error, OSError) and error.errno in FULL:
                 raise
-            outcome = replace(outcome, error=_sentence(error, task))
+            outcome = replace(outcome, error=failure_sentence(error, task))
         notes = dict.fromkeys([*outcome.notes, *work.notes])
         return replace(outcome, pages=tuple(work.done), notes=tuple(notes), parts=work.parts)
 
@@ -143,6 +138,8 @@ class _Work:
             record["picture"] |= {"sha256": self.digest, "file_name": self.task.path.name}
             record["settings"] |= {"projection": wanted.projection, "page": wanted.page}
             place = wanted.out / stem
+            # An older record would say of what a killed run leaves, half of it new, that it belongs together.
+            place.with_name(place.name + RUN).unlink(missing_ok=True)
             write_all(place.parent, place.name, result, table, record, self.batch._formats)
             write_thumbnail(self.batch._ledger.thumbnail(stem), result)
         self._pending = place.with_name(place.name + RUN), record, page
@@ -199,13 +196,17 @@ def _sha256(path: Path) -> str:
         raise ImageReadError(f"{path}: cannot be read ({error.strerror or error}); check the path.") from error
 
 
-def _sentence(error: Exception, task: Task) -> str:
+def failure_sentence(error: Exception, task: Task) -> str:
     """What people are told of a file that failed."""
     if isinstance(error, NucleoscopeError):
         return printable(str(error))
     reason = " ".join(str(error).split())[:200]
     name = printable(task.path.name)
-    out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in reason
+    out_of_memory = (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in reason
+    )
     if out_of_memory:
         return f"{name}: too large for the memory that is left; crop it, or use fewer --jobs."
     if isinstance(error, OSError):

@@ -2,9 +2,7 @@
 
 import argparse
 import sys
-import tempfile
 import time
-import uuid
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import fields, replace
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from segmentation.atomic import scratch_beside, temporary_folder
 from segmentation.batch import Batch
 from segmentation.batch_inputs import Task, find_files, mark_results, plan
 from segmentation.batch_outcome import SUMMARY, Journal, Outcome, Page, Results, Totals, count_of, write_summary
@@ -46,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
     name = bundle_name(options.model)
     opening = Opening(folder, name, options.device, settings)
     mark_results(settings.out)
-    with tempfile.TemporaryDirectory(prefix="nucleoscope-") as scratch:
-        tasks, notes = plan(files, Path(scratch))
+    with temporary_folder() as scratch:
+        tasks, notes = plan(files, scratch)
         pictures, slides = part_slides(tasks, settings, streaming)
         jobs = min(options.jobs, max(len(pictures), 1))
         report = _Report(len(tasks), options.quiet)
@@ -75,7 +74,7 @@ def _of_slides(settings: Settings, options: argparse.Namespace) -> Settings:
 
 
 def _finish(tasks: list[Task], outcomes: Generator[Outcome], settings: Settings, report: "_Report") -> int:
-    path = settings.out / f".{uuid.uuid4().hex}.part"
+    path = scratch_beside(settings.out / SUMMARY)
     journal = Journal(path)
     stopped = False
     try:

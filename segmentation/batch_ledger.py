@@ -92,17 +92,15 @@ class Ledger:
         """Where a picture's thumbnail lies."""
         return self._out / THUMBNAILS / f"{image}.jpg"
 
-    def strike(self, entries: list[Entry]) -> None:
-        """Take records away before their pictures are done again, so that a killed run leaves no wrong ones."""
-        for entry in entries:
-            (self._out / f"{entry.page.image}{RUN}").unlink(missing_ok=True)
-
     def remove_left_over(self, entries: list[Entry], images: Iterable[str]) -> None:
-        """Take away the results of pages that their file no longer has."""
+        """Take away the results of pages that their file no longer has, and their records last.
+
+        A run that is killed meanwhile leaves records that fit no file; the next one does the file again, and this too.
+        """
         kept = set(images)
         for entry in entries:
             if entry.page.image not in kept:
-                for path in self.files(entry, entry.formats):
+                for path in [*self.files(entry, entry.formats), self._out / f"{entry.page.image}{RUN}"]:
                     path.unlink(missing_ok=True)
 
     def _listed(self, folder: Path) -> list[str]:

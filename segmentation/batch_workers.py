@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,12 +14,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
-
 from segmentation.batch import Batch
 from segmentation.batch_inputs import Task, printable
 from segmentation.batch_outcome import Outcome
 from segmentation.batch_settings import Settings
+from segmentation.devices import cuda_count, set_threads
 from segmentation.errors import NucleoscopeError
 from segmentation.segmenter import Segmenter
 
@@ -45,8 +45,8 @@ class Opening:
     def open(self, number: int = 0) -> Batch:
         """Load the model, in process ``number``."""
         device = self.device
-        if device == "auto" and torch.cuda.device_count() > 1:
-            device = f"cuda:{number % torch.cuda.device_count()}"
+        if device == "auto" and cuda_count() > 1:
+            device = f"cuda:{number % cuda_count()}"
         segmenter = Segmenter.from_pretrained(self.folder, device, engine=self.settings.engine)
         return Batch.of(segmenter, self.settings, self.model)
 
@@ -180,11 +180,12 @@ def _environment(threads: int) -> Iterator[None]:
 
 def _work(connection: "Connection[Any, Any]", opening: Opening, number: int, threads: int) -> None:
     """What a process does: open the batch, then one task after another until the connection is closed."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one says what to do
     signal.signal(signal.SIGTERM, _leave)
     import cv2
 
-    torch.set_num_threads(threads)
+    set_threads(threads)
     cv2.setNumThreads(threads)
     try:
         batch = opening.open(number)
@@ -197,6 +198,14 @@ def _work(connection: "Connection[Any, Any]", opening: Opening, number: int, thr
         connection.send(error)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already; told again, its clean-up would be cut short
+
+
+def _end_with_parent() -> None:
+    """Do not outlive a killed parent by the rest of a picture: a resumed batch could be at work on the same one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)  # what is half written goes when the next process writes there
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

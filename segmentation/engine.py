@@ -48,7 +48,7 @@ def choose_engine(name: EngineName, device: str) -> EngineName:
 def has_openvino() -> bool:
     """Whether OpenVINO can be used here."""
     try:
-        import openvino  # noqa: F401  # there are platforms without it
+        import segmentation.quiet_openvino  # noqa: F401  # there are platforms without it
     except (ImportError, OSError):
         return False
     return True
@@ -100,7 +100,7 @@ def _openvino_core() -> Any:
     thread that happens: the next signal in the first one would then end the process.
     """
     global _core
-    import openvino as ov
+    from segmentation.quiet_openvino import ov
 
     with _lock:
         if _core is None:

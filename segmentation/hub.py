@@ -23,6 +23,7 @@ from segmentation.hub_list import HubModel, models
 from segmentation.hub_pull import pull
 from segmentation.hub_push import Published, push
 from segmentation.model_card import LICENSE
+from segmentation.terminal import printable
 
 __all__ = ["Deployed", "HubModel", "Published", "deploy", "models", "pull", "push"]
 
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         {"push": _push, "pull": _pull, "list": _list, "deploy": _deploy}[options.command](options)
     except NucleoscopeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("error: interrupted; nothing is left half done.", file=sys.stderr)
@@ -99,7 +100,7 @@ def _list(options: argparse.Namespace) -> None:
         changed = "" if model.updated is None else f"{model.updated:%Y-%m-%d}"
         counts = f"{model.downloads or 0:,} downloads, {model.likes or 0:,} likes"
         private = ", private" if model.private else ""
-        print(f"{model.repo_id:{width}}  {model.revision[:12]:12}  {changed:10}  {counts}{private}")
+        print(printable(f"{model.repo_id:{width}}  {model.revision[:12]:12}  {changed:10}  {counts}{private}"))
     if not found:
         print(f"No models{f' of {options.author}' if options.author else ''} carry the tag.", file=sys.stderr)
 

@@ -4,6 +4,7 @@ Importing this loads ``huggingface_hub``; nothing that ``import segmentation`` l
 """
 
 import os
+import re
 
 import httpx2
 from huggingface_hub import HfApi, constants, set_client_factory
@@ -14,6 +15,10 @@ import segmentation
 MAIN = "main"  # the branch that a repository begins with
 TIMEOUT_S = 60.0  # without a single byte from the Hub
 MAX_WAIT_S = 60  # longest wait that the Hub may ask for before a request is tried again
+
+_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+# What comes before the host in an address, after the kind of a header, and what the Hub's tokens look like.
+_SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=Bearer )\S+|(?<=Basic )\S+|\bhf_[A-Za-z0-9]{8,}")
 
 # Of all that the Hub offers, mirrors and firewalls know plain HTTPS best, and a bundle is too small to gain from Xet.
 if "HF_HUB_DISABLE_XET" not in os.environ:
@@ -33,8 +38,16 @@ def hub(token: str | bool | None = None) -> HfApi:
 
 
 def endpoint() -> str:
-    """Address of the Hub that is used: ``HF_ENDPOINT``, or the public one."""
-    return constants.ENDPOINT
+    """Address of the Hub that is used, as it is told: ``HF_ENDPOINT`` without a password, or the public one."""
+    return scrubbed(constants.ENDPOINT)
+
+
+def scrubbed(text: str) -> str:
+    """The text without tokens and passwords, whoever put them there: a library, a proxy or the Hub."""
+    for name in _TOKENS:
+        if len(own := os.environ.get(name, "")) > 3:
+            text = text.replace(own, "***")
+    return _SECRET.sub("***", text)
 
 
 def is_offline() -> bool:

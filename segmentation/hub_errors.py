@@ -9,7 +9,7 @@ from huggingface_hub import errors
 from huggingface_hub.utils import validate_repo_id
 
 from segmentation.errors import HubError, NucleoscopeError
-from segmentation.hub_client import TIMEOUT_S, endpoint, wait_asked_for
+from segmentation.hub_client import TIMEOUT_S, endpoint, scrubbed, wait_asked_for
 
 _TOKEN = "log in with `hf auth login`, or set HF_TOKEN"
 
@@ -29,9 +29,9 @@ def explained(what: str) -> Iterator[None]:
     except NucleoscopeError:
         raise
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError, RuntimeError) as error:
-        raise HubError(f"{what}: {_sentence(error)}") from error
+        raise HubError(scrubbed(f"{what}: {_sentence(error)}")) from error
     except (errors.RevisionResolutionError, KeyError, TypeError, AttributeError) as error:
-        raise HubError(f"{what}: {_not_a_hub(error)}") from error
+        raise HubError(scrubbed(f"{what}: {_not_a_hub(error)}")) from error
 
 
 def check_repo_id(repo_id: str) -> None:

@@ -55,8 +55,10 @@ def _find(repo_id: str, revision: str | None, name: str, token: str | bool | Non
                 f"model once with `python -m segmentation.hub pull {repo_id}`."
             )
         return cached
-    # What a commit holds never changes; but strangers are not to have from the cache what the Hub would not show them.
-    if cached is not None and token is not False and revision is not None and _COMMIT.fullmatch(revision):
+    # What a commit holds never changes; but strangers are not to have from the cache what the Hub would not show them,
+    # and what a power cut or a full disk left of it is fetched again.
+    pinned = token is not False and revision is not None and _COMMIT.fullmatch(revision)
+    if cached is not None and pinned and _is_whole(cached):
         return cached
     try:
         return _fetch(hub_client.hub(token), repo_id, revision, name)
@@ -115,6 +117,14 @@ def _check_config(folder: Path, name: str) -> None:
         read_config(folder)
     except BundleError as error:
         raise _renamed(error, folder, name) from error
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        Bundle.load(folder)
+    except BundleError:
+        return False
+    return True
 
 
 def _load_once(folder: Path, name: str) -> None:

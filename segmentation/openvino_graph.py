@@ -6,10 +6,9 @@ It follows ``unet.py`` and ``residual_unet.py`` by the names of their weights, a
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as ops
 
+from segmentation.quiet_openvino import ops, ov
 from segmentation.stored_network import StoredNetwork
 
 _SAME, _NONE, _HALF = [1, 1], [0, 0], [2, 2]

@@ -1,5 +1,6 @@
 """Arrows point down only: each floor, imported in a fresh interpreter, loads nothing of the floors above."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,14 @@ assert Segmenter.from_pretrained("checkpoints/nuclei", "cpu")(np.zeros((64, 64),
 def test_what_serves_on_processors_does_without_pytorch(statement: str) -> None:
     """Loading it takes longer than finding the nuclei of a picture."""
     assert "torch" not in loaded_by(statement)
+
+
+def test_openvino_tells_nobody_of_its_use() -> None:
+    """Its telemetry would tell Google Analytics of every import."""
+    assert "openvino" in loaded_by(SEGMENTED)
+    assert "openvino_telemetry" not in loaded_by(
+        SEGMENTED + "sys.modules = {k: v for k, v in sys.modules.items() if v}"
+    )
+    for path in (ROOT / "segmentation").glob("*.py"):
+        if path.name != "quiet_openvino.py":
+            assert not re.search(r"^\s*(import|from) openvino\b", path.read_text(encoding="utf-8"), re.MULTILINE), path

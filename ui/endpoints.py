@@ -15,6 +15,20 @@ from ui.show import as_messages
 PROJECTIONS = ["", "max", "mean"]
 
 
+class Corrections(gr.JSON):
+    """A list of corrections, with a schema that MCP clients can read; Gradio's own says nothing of what is inside."""
+
+    is_template = True
+
+    def api_info(self) -> dict[str, Any]:
+        """What programs are told of it."""
+        points = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
+        labels = {"type": "array", "items": {"type": "integer"}}
+        kinds = {"type": "string", "enum": ["delete", "merge", "split", "draw"]}
+        parts = {"kind": kinds, "labels": labels, "points": points}
+        return {"type": "array", "items": {"type": "object", "properties": parts, "required": ["kind"]}}
+
+
 def build_api(models: Models) -> None:
     """Register the endpoints, inside an open ``gr.Blocks``; nothing of it is seen on the page."""
     api, own = Api(models), models.segmenter().bundle
@@ -62,7 +76,7 @@ def build_api(models: Models) -> None:
         endpoint(api.score, [gr.File(label="labels"), gr.File(label="truth")], [gr.JSON(label="scores")])
         endpoint(
             api.correct,
-            [gr.File(label="labels"), gr.JSON(label="corrections")],
+            [gr.File(label="labels"), Corrections(label="corrections")],
             [gr.Number(label="nuclei"), gr.File(label="labels")],
         )
         endpoint(

@@ -69,7 +69,7 @@ class Server:
 
         between = [
             Middleware(watched),
-            *protection(self._users, fetches=options.fetch, most_bytes=self._limits.upload),
+            *protection(self._users, fetches=options.fetch and options.mcp, most_bytes=self._limits.upload),
         ]
         _, address, _ = self._page.launch(
             server_name=options.host,

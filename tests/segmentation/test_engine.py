@@ -110,6 +110,7 @@ def test_auto_is_pytorch_where_openvino_is_not(monkeypatch: pytest.MonkeyPatch) 
     assert has_openvino()
     assert choose_engine("auto", "cpu") == "openvino"
     assert choose_engine("auto", "meta") == "pytorch"
+    monkeypatch.delitem(sys.modules, "segmentation.quiet_openvino", raising=False)
     monkeypatch.setitem(sys.modules, "openvino", None)  # importing it fails now
     assert choose_engine("auto", "cpu") == "pytorch"
     with pytest.raises(ParameterError, match="OpenVINO is not installed here; install it"):

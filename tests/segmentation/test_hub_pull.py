@@ -195,3 +195,10 @@ def test_models_are_found_by_their_tag(published: HubServer, bundle_folder: Path
     assert models("nobody") == []
     with pytest.raises(ParameterError, match="limit=0"):
         models(limit=0)
+
+
+def test_a_damaged_cache_heals_for_a_pinned_commit(published: HubServer, bundle_folder: Path) -> None:
+    folder = pull(NAME)
+    path = (folder / WEIGHTS).resolve()
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    assert files(pull(NAME, folder.name)) == files(bundle_folder)
