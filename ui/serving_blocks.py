@@ -29,6 +29,19 @@ class ServedBlocks(gr.Blocks):
         except Exception as error:
             raise _fault(error) from error
 
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        """See Gradio, whose words are for who writes pages: programs that give too few values are told which.
+
+        Raises:
+            gr.Error: naming the values that are missing.
+        """
+        missing = [getattr(block, "label", None) or "a value" for block in block_fn.inputs[len(inputs) :]]
+        if missing:
+            raise gr.Error(
+                f"/{block_fn.api_name} takes {len(block_fn.inputs)} values and got {len(inputs)}: give "
+                f"{', '.join(missing)} too, in this order; /gradio_api/info lists them."
+            )
+
     def remove_files(self, age: float) -> None:
         """Remove uploads and results that were written at least ``age`` seconds ago; not those of the page itself.
 

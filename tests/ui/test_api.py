@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,3 +97,10 @@ def test_model_tells_its_card(client: Client, segmenter: Segmenter) -> None:
     told = client.predict(api_name="/model")
     assert told["revision"] == segmenter.bundle.revision
     assert told["scores"]
+
+
+def test_too_few_values_are_told_by_name(url: str) -> None:
+    begun = httpx2.post(f"{url}gradio_api/call/measure", json={"data": [None]}, timeout=60).json()["event_id"]
+    told = httpx2.get(f"{url}gradio_api/call/measure/{begun}", timeout=60).text
+    assert "/measure takes 3 values and got 1: give labels, pixel_size too, in this order" in told
+    assert "went wrong" not in told

@@ -65,3 +65,10 @@ def test_a_fault_is_a_sentence(address: str) -> None:
     failed, text, _ = call(address, "describe", picture=uri(b"no picture"))
     assert failed
     assert "not a picture" in text
+
+
+def test_corrections_have_a_schema(address: str) -> None:
+    _, _, tools = call(address, "describe", picture=uri(b"no picture"))
+    given = next(tool for name, tool in tools.items() if name.endswith("correct")).inputSchema["properties"]
+    assert given["corrections"]["type"] == "array"
+    assert given["corrections"]["items"]["properties"]["kind"]["enum"] == ["delete", "merge", "split", "draw"]
