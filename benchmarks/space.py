@@ -82,7 +82,8 @@ def as_ordinary_user(python: str) -> list[str]:
     if setpriv is None:
         raise FileNotFoundError("setpriv")
     nobody = [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    if subprocess.run([*nobody, python, "-c", ""], capture_output=True, check=False).returncode == 0:
+    again = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"  # as the app starts others
+    if subprocess.run([*nobody, python, "-c", again], capture_output=True, check=False).returncode == 0:
         return nobody
     # This Python lies where root alone may look: then as root, but without what lets root past permissions.
     return [setpriv, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]

@@ -107,7 +107,10 @@ class SegmentationDataModule(LightningDataModule):
 
     def state_dict(self) -> dict[str, int]:
         """Epochs done, for the checkpoint."""
-        return {"epochs": self.trainer.current_epoch if self.trainer else 0}
+        if self.trainer is None:
+            return {"epochs": 0}
+        # Not ``current_epoch``: checkpoints are written before it counts the epoch that they end.
+        return {"epochs": self.trainer.fit_loop.epoch_progress.current.processed}  # type: ignore[attr-defined]
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Take note of the epoch to go on with, before the first crops are asked for."""

@@ -17,6 +17,7 @@ from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, known_
 from segmentation.model_card import render_card
 from segmentation.preprocessing import Preprocessing
 from segmentation.stored_network import StoredNetwork
+from segmentation.terminal import printable, shown
 from segmentation.weight_shapes import NAMES
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class Bundle:
             name, maps = config["network"]["name"], tuple(config["network"]["maps"])
             if name not in NAMES or not known_names(maps):
                 raise BundleError(
-                    f"{folder}: network {name!r} with maps {list(maps)} is not known here; update Nucleoscope."
+                    f"{folder}: network {shown(name)} with maps {shown(list(maps))} is not known "
+                    "here; update Nucleoscope."
                 )
             stored = StoredNetwork(name, dict(config["network"]["arguments"]), load_arrays(weights))
             stored.check()
@@ -146,7 +148,7 @@ class Bundle:
         except BundleError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = printable(" ".join(str(error).split())[:100])
             raise BundleError(
                 f"{folder}: {CONFIG} and {WEIGHTS} do not describe a network that fits together "
                 f"({type(error).__name__}: {reason}); export the bundle again."
@@ -203,7 +205,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{path}: it states no format_version; export the bundle again.")
     if config["format_version"] > FORMAT_VERSION:
         raise BundleError(
-            f"{folder}: bundle format {config['format_version']} is newer than {FORMAT_VERSION}, the newest read here; "
-            "update Nucleoscope."
+            f"{folder}: bundle format {shown(config['format_version'])} is newer than {FORMAT_VERSION}, the newest "
+            "read here; update Nucleoscope."
         )
     return config

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from segmentation.errors import ParameterError
 from segmentation.label_edits import check_labels, delete, draw, merge, split
+from segmentation.terminal import shown
 
 Kind = Literal["delete", "merge", "split", "draw"]
 
@@ -37,7 +38,7 @@ class Correction:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
-            raise ParameterError(f"kind={self.kind!r}: choose one of {', '.join(get_args(Kind))}.")
+            raise ParameterError(f"kind={shown(self.kind)}: choose one of {', '.join(get_args(Kind))}.")
         fits = {"delete": len(self.labels) == 1, "split": len(self.labels) == 1, "draw": not self.labels}
         if not fits.get(self.kind, len(self.labels) > 1) or bool(self.points) != (self.kind in ("split", "draw")):
             raise ParameterError(

@@ -119,7 +119,13 @@ class Pool:
             process.end()
 
     def _start(self) -> ReadingProcess:
-        return ReadingProcess(self._allowed.read_memory, self._command)
+        try:
+            return ReadingProcess(self._allowed.read_memory, self._command)
+        except OSError as error:
+            raise ImageReadError(
+                f"No process that reads files can be started here ({error.strerror or error}); whoever runs this page "
+                "has to allow it more processes, or another Python."
+            ) from error
 
 
 def of_kind(header: dict[str, Any], kind: str, path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip, and of one with nothing in 
 _NESTED = frozenset({".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz"})
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # bits of the flags (APPNOTE 4.4.4): encrypted, strongly so, masked headers
 _LISTED = 10  # names in a note
+_LONGEST_NAME = 200  # letters of a name in a zip that messages repeat
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError)
 
 
@@ -163,6 +164,8 @@ def _posix(info: zipfile.ZipInfo) -> str:
 
 def _spoken(member: zipfile.ZipInfo, path: Path) -> str:
     name = _posix(member)
+    if len(name) > _LONGEST_NAME:  # file systems know 255 letters; a zip may hold 65,535
+        name = f"{name[: _LONGEST_NAME // 2]}...{name[-_LONGEST_NAME // 2 :]}"
     return name if name.startswith(f"{path.stem}/") else f"{path.stem}/{name}"
 
 

@@ -151,6 +151,32 @@ def _check_claims(file: BinaryIO, picture: Image.Image, kind: str, label: str) -
                 f"{label}: the file is damaged: its first picture fills {right - left:,} x {bottom - top:,} of "
                 f"{width:,} x {height:,} pixels; export it again."
             )
+        for right, bottom in _gif_extents(file):  # Pillow enlarges the canvas for pictures that reach beyond it
+            check_size(bottom, right, label)
+
+
+def _gif_extents(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """How far to the right and down each picture of a GIF claims to reach, by its header (GIF89a, 18 to 26)."""
+    file.seek(10)
+    flags = file.read(3)[0]
+    file.seek(_palette(flags), 1)
+    while (kind := file.read(1)) not in (b"", b";"):
+        if kind == b",":
+            left, top, width, height, flags = struct.unpack("<HHHHB", file.read(9))
+            yield left + width, top + height
+            file.seek(_palette(flags) + 1, 1)  # and the first size of its codes
+        elif kind == b"!":
+            file.seek(1, 1)
+        else:
+            continue  # as Pillow passes over what should not be there
+        while size := file.read(1):
+            if size == b"\0":
+                break
+            file.seek(size[0], 1)
+
+
+def _palette(flags: int) -> int:
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _pixel_size(picture: Image.Image) -> Stated:

@@ -38,8 +38,11 @@ def train(arguments: list[str], step: str) -> None:
 def batch(words: list[str], replaced: int) -> None:
     """A batch, killed before it gives the so-manyeth of its files its name."""
     _be_as_started_from_a_shell()
+    from segmentation import batch_command
     from segmentation.__main__ import main
+    from segmentation.batch_workers import run_here
 
+    batch_command.run_jobs = lambda opening, tasks, _jobs: run_here(opening.open(), tasks)  # type: ignore[assignment]
     left, replace = [replaced], os.replace
 
     def die_before(*arguments: Any) -> None:

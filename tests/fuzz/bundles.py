@@ -3,6 +3,7 @@
 import hashlib
 import json
 import struct
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def make_bundle(rng: np.random.Generator, mutation: str, good: Path) -> dict[str
     if mutation == "config":
         for _ in range(int(rng.integers(1, 4))):
             change(config, rng)
-    files = {CONFIG: json.dumps(config).encode(), WEIGHTS: weights}
+    files = {CONFIG: _json(config), WEIGHTS: weights}
     if mutation == "config_text":
         files[CONFIG] = list(BYTES.values())[rng.integers(len(BYTES))](files[CONFIG], rng)
     elif mutation == "missing":
@@ -84,3 +85,13 @@ def _header(weights: bytes, rng: np.random.Generator) -> bytes:
         header[name]["dtype"] = ("F64", "I8", "BF16", "F8_E4M3", "C64", "U64", "nonsense", "BOOL")[rng.integers(8)]
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + body
+
+
+def _json(config: object) -> bytes:
+    """As JSON, with numbers of more digits than Python writes out by itself."""
+    most = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        return json.dumps(config).encode()
+    finally:
+        sys.set_int_max_str_digits(most)

@@ -143,7 +143,12 @@ def run_cases(
             while (case := waiting.get()) is not None:
                 if process is None or not process.alive:
                     process = _Process(seconds, memory, patience)
-                done.put(process.run(case))
+                result = process.run(case)
+                if result.outcome == "memory":  # once more without what the cases before have left in its heap
+                    process.close()
+                    process = _Process(seconds, memory, patience)
+                    result = process.run(case)
+                done.put(result)
             done.put(None)
         except BaseException as error:
             done.put(error)

@@ -12,12 +12,14 @@ import tifffile
 from PIL import Image
 
 import segmentation.batch
+import segmentation.batch_command
 import segmentation.batch_workers
 from segmentation import Bundle, Segmenter
 from segmentation.__main__ import main
 from segmentation.batch import Batch
 from segmentation.batch_inputs import Task
 from segmentation.batch_settings import Settings, parse_formats
+from segmentation.batch_workers import run_here
 from segmentation.errors import ParameterError
 from tests.conftest import squares
 from tests.segmentation.batches import contents, modified, six_pictures, summary
@@ -133,6 +135,13 @@ def test_pages_that_are_gone_leave_nothing_and_half_a_stack_is_not_done(run, tmp
     assert not list(out.rglob("*_page*"))
 
 
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the test has changed what fails."""
+    monkeypatch.setattr(
+        segmentation.batch_command, "run_jobs", lambda opening, tasks, jobs: run_here(opening.open(), tasks)
+    )
+
+
 def test_a_full_disk_stops_everything_and_tells_what_is_done(run, tmp_path: Path, monkeypatch, capsys) -> None:
     six_pictures(tmp_path / "in")
     write, calls = segmentation.batch.write_all, []
@@ -144,6 +153,7 @@ def test_a_full_disk_stops_everything_and_tells_what_is_done(run, tmp_path: Path
         return write(*arguments)
 
     monkeypatch.setattr(segmentation.batch, "write_all", fails_later)
+    in_this_process(monkeypatch)
     assert run() == 1
     assert len(calls) == 3
     assert "No space left on device" in capsys.readouterr().err
@@ -160,6 +170,7 @@ def test_a_fault_of_ours_does_not_stop_the_others(run, tmp_path: Path, monkeypat
         return measure(*arguments, **more)
 
     monkeypatch.setattr(segmentation.batch, "measure", fails_once)
+    in_this_process(monkeypatch)
     assert run() == 1
     assert "p0.tif: an unexpected fault (ZeroDivisionError: division by zero)" in capsys.readouterr().err
     assert len(calls) == 6

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.errors import ImageReadError, NucleoscopeError
+from segmentation.corrections import Correction
+from segmentation.errors import ImageReadError, NucleoscopeError, ParameterError
 from segmentation.image_info import describe
 from segmentation.image_io import read_images
 from segmentation.picture_file import _Sealed
@@ -76,3 +77,23 @@ def test_a_dicom_header_without_end() -> None:
     with pytest.raises(ImageReadError, match="its header lists more than 50,000 elements; export it again"):
         describe(meta[:140] + struct.pack("<I", len(syntax)) + syntax + nothing)
     assert time.process_time() - start < 5
+
+
+def test_a_gif_whose_second_picture_claims_to_be_huge(tmp_path: Path) -> None:
+    """Pillow enlarged its canvas to 65,535 x 65,535 pixels, 8 GB, for a file of 11 kB."""
+    frames = [Image.fromarray(np.full((10, 20), grey, np.uint8)) for grey in (30, 200)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
+    content = (tmp_path / "film.gif").read_bytes()
+    assert len(list(read_images(content))) == 2
+    second = content.index(b",", content.index(b"!", content.index(b",")))
+    claimed = content[: second + 5] + b"\xff\xff\xff\xff" + content[second + 9 :]
+    with pytest.raises(ImageReadError, match=r"65,535 x 65,535 is .* million pixels and the limit is 400 million"):
+        list(read_images(claimed))
+
+
+def test_values_of_megabytes_are_told_in_a_line() -> None:
+    for kind in ("a" * 10**6, 10**6000, {"x": "\x1b[2J" * 999}):
+        with pytest.raises(ParameterError) as caught:
+            Correction(kind)  # type: ignore[arg-type]
+        assert len(str(caught.value)) < 200
+        assert "\x1b" not in str(caught.value)

@@ -73,7 +73,7 @@ def test_on_zero_gpu_the_network_alone_is_sent(
 ) -> None:
     module = reloaded(package, True)
     segmenter = Models([bundle_folder]).segmenter()
-    assert isinstance(segmenter, module.LentGpuSegmenter)
+    assert isinstance(segmenter._inner, module.LentGpuSegmenter)
     assert segmenter.device == "cpu"  # the server has no GPU of its own, whatever it is told
     told: list[float] = []
     here = Segmenter.from_pretrained(bundle_folder, "cpu", engine="pytorch")
@@ -151,7 +151,7 @@ def test_elsewhere_nothing_is_different(
     module = reloaded(None if zero else package, zero)  # without the package, or in a Space with other hardware
     assert not module.is_zero_gpu()
     segmenter = Models([bundle_folder], "cpu").segmenter()
-    assert type(segmenter) is Segmenter
+    assert type(segmenter._inner) is Segmenter
     assert segmenter(six_squares).count == 6
     assert gpu.calls == []
     if zero:
