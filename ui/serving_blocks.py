@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.exceptions import InvalidPathError
 
 from ui.logs import log
-from ui.serving_work import ClosingError, current_work
+from ui.serving_work import LOST_FILES, ClosingError, current_work
 
 FAULT = "Something went wrong in this page, not in your file. Tell whoever runs it: request {request}."
 
@@ -26,6 +27,8 @@ class ServedBlocks(gr.Blocks):
             return await super().process_api(*given, **named)
         except gr.Error as error:
             raise _told(error) from error.__cause__
+        except InvalidPathError as error:  # uploads of a server that was killed, mostly; its page stays open
+            raise _told(gr.Error(LOST_FILES, duration=None)) from error
         except Exception as error:
             raise _fault(error) from error
 

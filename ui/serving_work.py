@@ -18,6 +18,10 @@ LOST = (
     "Your pictures are no longer here: the server was restarted, or they were not used for too long. Drop them again "
     "to go on."
 )
+LOST_FILES = (
+    "A file that was sent is no longer here: the server was restarted, or it was kept long enough. Reload the page, or "
+    "take that file off the list, and drop it again."
+)
 CLOSING = "This page is being restarted, and your request was not done: try again in a minute."
 
 

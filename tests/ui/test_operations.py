@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -229,6 +230,16 @@ def test_killed_and_ended_in_order(tmp_path: Path, picture: Path) -> None:
         "stopped",
     ]
     assert "patient-77" not in second.log.read_text()
+
+
+def test_a_file_of_a_killed_server_is_told_so(server: Inside, tmp_path: Path) -> None:
+    """An open page goes on naming what it uploaded to the server before."""
+    gone = {"path": str(tmp_path / "cells.png"), "meta": {"_type": "gradio.FileData"}}
+    (tmp_path / "cells.png").write_bytes(b"of another server")
+    begun = httpx2.post(f"{server.address}gradio_api/call/describe", json={"data": [gone]}, timeout=60).json()
+    told = httpx2.get(f"{server.address}gradio_api/call/describe/{begun['event_id']}", timeout=60).text
+    assert "no longer here: the server was restarted" in told
+    assert "went wrong" not in told
 
 
 def test_a_visit_that_the_server_does_not_know_is_told_so(bundle_folder: Path) -> None:
