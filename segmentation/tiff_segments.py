@@ -10,6 +10,7 @@ from segmentation.errors import ImageReadError
 _JPEG = (6, 7, 33007, 34892)
 _PIXEL_CODECS = (22610, 33003, 33004, 33005, 34712, 34887, 34927, 34933, 34934, 50001, 50002, 52546)  # see codestream
 _BYTE_CODECS = (1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 50000, 50013)  # tifffile bounds what comes out of them
+_TILE = 2**24  # values of a tile that is larger than its page, of 4,096 x 4,096 pixels
 _HEAD = 4096  # bytes in which nearly all data say their size
 
 
@@ -47,6 +48,11 @@ def check_segments(page: tifffile.TiffPage | tifffile.TiffFrame, label: str) -> 
     if key.is_contiguous and expected == 1:
         return ()  # read in one piece, whose length tifffile checks
     kind = "tiles" if key.is_tiled else "strips"
+    if prod(key.chunks) > max(_TILE, 4 * prod(key.shape)):  # decoders take memory for all of a tile at once
+        raise ImageReadError(
+            f"{label}: the file is damaged: its {kind} claim {prod(key.chunks):,} values each where the page has "
+            f"{prod(key.shape):,}; export it again."
+        )
     stored = min(len(offsets), len(counts))
     if stored < expected and not (key.is_contiguous and stored == 1):
         raise ImageReadError(

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.security.visitor import Visitor, canary
-from tests.ui.conftest import browser  # noqa: F401  (fixture)
 from tests.ui.server import serve
 
 NAME, PASSWORD = "ada", "a long enough password"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from segmentation.corrections import Correction
@@ -17,6 +18,7 @@ from segmentation.errors import ImageReadError, NucleoscopeError, ParameterError
 from segmentation.image_info import describe
 from segmentation.image_io import read_images
 from segmentation.picture_file import _Sealed
+from segmentation.picture_sources import expand
 from segmentation.truth_io import read_truth
 from tests.segmentation.corpus_tools import GREY, dicom
 
@@ -97,3 +99,24 @@ def test_values_of_megabytes_are_told_in_a_line() -> None:
             Correction(kind)  # type: ignore[arg-type]
         assert len(str(caught.value)) < 200
         assert "\x1b" not in str(caught.value)
+
+
+def test_tiles_that_are_much_larger_than_their_page(tmp_path: Path) -> None:
+    """4 GB were asked for to decode a tile of 268,435,472 x 16 of a page of 40 x 56, in a file of 3 kB."""
+    path = tmp_path / "tiles.tif"
+    tifffile.imwrite(path, np.arange(40 * 56, dtype=np.uint8).reshape(40, 56), tile=(16, 16), compression="zlib")
+    assert next(read_images(path)).shape == (40, 56)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages.first.tags["TileLength"].overwrite(2**28 + 16)
+    with pytest.raises(ImageReadError, match=r"its tiles claim 4,294,967,552 values each where the page has 2,240"):
+        next(read_images(path))
+
+
+def test_long_names_in_zips_are_cut_in_messages(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        archive.writestr("cells.png", b"")
+        for number in range(20):
+            archive.writestr(f"{'a' * 5000}{number}.txt", b"no picture")
+    (note,) = expand([tmp_path / "many.zip"], tmp_path / "inside").notes
+    assert "and 10 more" in note
+    assert len(note) < 1500

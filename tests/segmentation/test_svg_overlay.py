@@ -2,10 +2,9 @@
 
 import base64
 import io
-import os
 import re
-import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,6 +16,9 @@ from segmentation.errors import ParameterError
 from segmentation.overlay import PALETTE, to_display
 from segmentation.pixel_size import PixelSize
 from segmentation.svg_overlay import write_svg
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 
@@ -136,34 +138,25 @@ def test_five_thousand_nuclei_are_a_few_megabytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-def test_a_browser_fills_the_very_pixels_and_shows_the_picture(tmp_path: Path) -> None:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        if os.environ.get("REQUIRE_BROWSER"):
-            pytest.fail("no chromium on this machine")
-        pytest.skip("no chromium on this machine; on Debian: apt-get install chromium")
+def test_a_browser_fills_the_very_pixels_and_shows_the_picture(tmp_path: Path, browser: "Browser") -> None:
     labels = shapes()
     result = result_of(labels, 3, "<&>")
     path = write_svg(tmp_path / "o.svg", result)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 24, "height": 20})
-        page.goto(path.as_uri())
-        found = page.evaluate(
-            """() => [...document.querySelectorAll('path')].map(path => {
-                path.setAttribute('fill', 'black');
-                const inside = [];
-                for (let y = 0; y < 20; y++) for (let x = 0; x < 24; x++)
-                    if (path.isPointInFill(new DOMPoint(x + .5, y + .5))) inside.push([y, x]);
-                return [Number(path.id.split('-')[1]), inside];
-            })"""
-        )
-        title = page.title()
-        page.evaluate("document.getElementById('nuclei').remove()")
-        shot = Image.open(io.BytesIO(page.screenshot()))
-        browser.close()
+    page = browser.new_page(viewport={"width": 24, "height": 20})
+    page.goto(path.as_uri())
+    found = page.evaluate(
+        """() => [...document.querySelectorAll('path')].map(path => {
+            path.setAttribute('fill', 'black');
+            const inside = [];
+            for (let y = 0; y < 20; y++) for (let x = 0; x < 24; x++)
+                if (path.isPointInFill(new DOMPoint(x + .5, y + .5))) inside.push([y, x]);
+            return [Number(path.id.split('-')[1]), inside];
+        })"""
+    )
+    title = page.title()
+    page.evaluate("document.getElementById('nuclei').remove()")
+    shot = Image.open(io.BytesIO(page.screenshot()))
+    page.close()
     again = np.zeros_like(labels)
     for label, inside in found:
         again[tuple(np.array(inside).T)] += label
