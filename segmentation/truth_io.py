@@ -238,7 +238,8 @@ def _colour_numbers(name: str, pixels: NDArray) -> NDArray:
 
 def _spoken(name: str) -> str:
     """A name without characters that print as nothing or as something else."""
-    return "".join(letter if letter.isprintable() else "_" for letter in name)
+    printed = "".join(letter if letter.isprintable() else "_" for letter in name)
+    return printed if len(printed) <= 200 else f"{printed[:60]}...{printed[-60:]}"  # zips may hold names of 65,535
 
 
 def _size(shape: tuple[int, ...]) -> str:
