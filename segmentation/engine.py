@@ -121,15 +121,20 @@ class _OpenVino:
         if threads := given_threads():  # one setting for both engines
             settings["INFERENCE_NUM_THREADS"] = threads
         self._model = _openvino_core().compile_model(graph_of(network), "CPU", settings)
-        self._requests = threading.local()
+        # Each holds the memory of a picture's maps: as many as have ever run at a time, however many threads there are.
+        self._idle: list[Any] = []
 
     def __call__(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width = prepared.shape[:2]
         bottom, right = -height % self._stride, -width % self._stride
         if bottom or right:  # as the networks do themselves in PyTorch
             prepared = np.pad(prepared, ((0, bottom), (0, right), (0, 0)), mode="edge")
-        if not hasattr(self._requests, "own"):
-            self._requests.own = self._model.create_infer_request()
-        request = self._requests.own
-        request.infer([np.ascontiguousarray(prepared, np.float32)[None]], share_inputs=True)
-        return request.get_output_tensor(0).data[0, :, :height, :width].copy()
+        try:
+            request = self._idle.pop()  # in one step, so that no two threads get the same
+        except IndexError:
+            request = self._model.create_infer_request()
+        try:
+            request.infer([np.ascontiguousarray(prepared, np.float32)[None]], share_inputs=True)
+            return request.get_output_tensor(0).data[0, :, :height, :width].copy()
+        finally:
+            self._idle.append(request)

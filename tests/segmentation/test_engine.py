@@ -96,6 +96,17 @@ def test_several_threads_at_a_time() -> None:
     for thread in threads:
         thread.join()
     assert faults == []
+    assert len(run._idle) <= 4  # type: ignore[attr-defined]
+
+
+def test_threads_one_after_another_share_one_request() -> None:
+    """A server's threads come and go; each of theirs would hold the memory of the largest picture it ever saw."""
+    run = make_runner(trained(NETWORKS["residual"]), "cpu", "openvino")
+    for _ in range(5):
+        thread = threading.Thread(target=run, args=(np.zeros((16, 16, 3), np.float32),))
+        thread.start()
+        thread.join()
+    assert len(run._idle) == 1  # type: ignore[attr-defined]
 
 
 def test_answers_do_not_change_with_the_next_picture() -> None:
