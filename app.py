@@ -14,6 +14,7 @@ from segmentation.isolated_reading import shared_reader
 from segmentation.limits import Limits, set_limits
 from ui.logs import set_up_log
 from ui.serving_files import ServerFolder
+from ui.serving_memory import give_memory_back
 from ui.serving_options import Options, parse
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "checkpoints" / "nuclei"
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     except NucleoscopeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    give_memory_back()
     set_up_log(options.log_format, options.log_level)
     set_limits(limits)  # for the processes that read files, too
     try:
