@@ -1,6 +1,7 @@
 """The command line: ``python -m lightning_modules.train fit|validate|test|predict``."""
 
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,7 @@ def command_line(args: list[str] | None = None) -> int:
     """Run ``main``; a fault of the user's is one message and exit code 1, never a traceback."""
     # Lightning warns of arguments given twice; ours are the command line's, with the default recipe put in.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+    before, threading.excepthook = threading.excepthook, _told_by_main_thread
     try:
         main(args)
     except Exception as error:
@@ -146,7 +148,15 @@ def command_line(args: list[str] | None = None) -> int:
             raise
         print(f"error: {fault}", file=sys.stderr)
         return 1
+    finally:
+        threading.excepthook = before
     return 0
+
+
+def _told_by_main_thread(fault: threading.ExceptHookArgs) -> None:
+    """No traceback of TensorBoard's writing thread for a full disk: it hands the error to us too, who tell of it."""
+    if not (isinstance(fault.exc_value, OSError) and fault.exc_value.errno in FULL):
+        threading.__excepthook__(fault)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from segmentation.atomic import FULL
-from segmentation.batch_inputs import Task, printable
+from segmentation.batch_inputs import Task
 from segmentation.batch_ledger import RUN, Ledger, noted
 from segmentation.batch_outcome import Outcome, Page
 from segmentation.batch_settings import Settings, fingerprint
@@ -24,6 +24,7 @@ from segmentation.image_io import MicroscopyImage, read_images
 from segmentation.measurements import measure
 from segmentation.run_record import sha256_of
 from segmentation.segmenter import Segmentation, Segmenter
+from segmentation.terminal import one_line, printable
 from segmentation.thumbnails import write_thumbnail
 
 
@@ -200,7 +201,7 @@ def failure_sentence(error: Exception, task: Task) -> str:
     """What people are told of a file that failed."""
     if isinstance(error, NucleoscopeError):
         return printable(str(error))
-    reason = " ".join(str(error).split())[:200]
+    reason = one_line(str(error), 200)
     name = printable(task.path.name)
     out_of_memory = (
         isinstance(error, MemoryError)

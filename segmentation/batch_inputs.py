@@ -93,15 +93,15 @@ def plan(files: Iterable[FoundFile], scratch: Path) -> tuple[list[Task], list[st
     notes: list[str] = []
     for path, place in files:
         if path.suffix.lower() != ".zip":
-            rows.append((printable(path), path, place, ""))
+            rows.append((encodable(path), path, place, ""))
             continue
         try:
             pictures = expand([path], scratch)
         except NucleoscopeError as error:
-            rows.append((printable(path), path, place, str(error)))
+            rows.append((encodable(path), path, place, str(error)))
             continue
         above = PurePosixPath(place).parent
-        rows += [(printable(path.parent / name), member, str(above / name), "") for name, member in pictures]
+        rows += [(encodable(path.parent / name), member, str(above / name), "") for name, member in pictures]
         notes += pictures.notes
     stems = _stems([place for _, _, place, _ in rows])
     return [
@@ -120,7 +120,7 @@ def mark_results(out: Path) -> None:
     (out / MARK).touch()
 
 
-def printable(text: str | Path) -> str:
+def encodable(text: str | Path) -> str:
     """Text without what no encoding knows, such as the bytes of a file's name that are no UTF-8."""
     return str(text).encode("utf-8", "replace").decode()
 

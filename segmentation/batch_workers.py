@@ -15,12 +15,13 @@ from types import FrameType
 from typing import Any
 
 from segmentation.batch import Batch
-from segmentation.batch_inputs import Task, printable
+from segmentation.batch_inputs import Task
 from segmentation.batch_outcome import Outcome
 from segmentation.batch_settings import Settings
 from segmentation.devices import cuda_count, set_threads
 from segmentation.errors import NucleoscopeError
 from segmentation.segmenter import Segmenter
+from segmentation.terminal import printable
 
 GRACE_S = 5.0  # for a process that is told to stop, to clean up
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")

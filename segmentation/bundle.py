@@ -17,7 +17,7 @@ from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, known_
 from segmentation.model_card import render_card
 from segmentation.preprocessing import Preprocessing
 from segmentation.stored_network import StoredNetwork
-from segmentation.terminal import printable, shown
+from segmentation.terminal import one_line, shown
 from segmentation.weight_shapes import NAMES
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Bundle:
         except BundleError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
-            reason = printable(" ".join(str(error).split())[:100])
+            reason = one_line(str(error), 100)
             raise BundleError(
                 f"{folder}: {CONFIG} and {WEIGHTS} do not describe a network that fits together "
                 f"({type(error).__name__}: {reason}); export the bundle again."

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from pydicom import config
@@ -21,18 +21,17 @@ from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from segmentation.dicom_frames import CODECS, FrameForm, Frames
-from segmentation.dicom_values import Values, in_groups, number, read_values
+from segmentation.dicom_layout import layout_of
+from segmentation.dicom_values import number, read_values
 from segmentation.errors import ImageReadError, ImageShapeError
 from segmentation.layout import Layout, Plane, ReadPlane
 from segmentation.limits import check_planes, check_size, limits
-from segmentation.physical_size import Stated, from_lengths
 
 _PIXELS: dict[int, np.dtype | None] = {0x7FE00008: np.dtype("f4"), 0x7FE00009: np.dtype("f8"), 0x7FE00010: None}
 _DEFLATED, _IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _PHOTOMETRIC = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1, "RGB": 3} | dict.fromkeys(
     ("YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"), 3
 )
-_FRAME_AXES = {0x00181063: "T", 0x00181065: "T", 0x3004000C: "Z"}  # frame time, its vector, offsets of a grid of frames
 # Nothing else is read: names of patients stay in the file.
 _KEYWORDS = [
     "Rows",
@@ -97,7 +96,7 @@ def open_dicom(file: BinaryIO, label: str) -> Iterator[tuple[Layout, ReadPlane]]
     values = read_values(data, form, little_endian=syntax != _BIG_ENDIAN, label=label)
     frames = Frames(file, pixels.start, form, label)
     yield (
-        _layout(data, form, values),
+        layout_of(data, form, values),
         lambda index, channel: Plane(values.apply(frames.read(index), index)),
     )
 
@@ -201,53 +200,3 @@ def _form(data: Dataset, syntax: str, pixels: _Pixels, label: str) -> FrameForm:
         planar=samples == 3 and whole("PlanarConfiguration", 0) == 1,
         swapped=syntax == _BIG_ENDIAN and allocated == 8 and pixels.representation == "OW",
     )
-
-
-def _layout(data: Dataset, form: FrameForm, values: Values) -> Layout:
-    several = form.frames > 1
-    pointer = data.get("FrameIncrementPointer")
-    axis = _FRAME_AXES.get(int(pointer), "I") if isinstance(pointer, int) else "I"
-    notes, remarks = list(values.notes), list(values.remarks)
-    slide = [number(data.get(f"TotalPixelMatrix{each}")) for each in ("Columns", "Rows")]
-    if several and all(slide):
-        notes.append(
-            f"Its {form.frames:,} frames are tiles of a slide of {slide[0]:,.0f} x {slide[1]:,.0f} pixels, and each is "
-            "a page."
-        )
-    if (centre := _first(data.get("WindowCenter"))) and (width := _first(data.get("WindowWidth"))):
-        remarks.append(f"Its window (centre {centre:g}, width {width:g}) is a setting for screens and is not applied.")
-    stated = _pixel_size(data)
-    if stated.remark:
-        remarks.append(stated.remark)
-    colours = values.channels > 1
-    return Layout(
-        format="DICOM",
-        axes=axis * several + "YX" + "S" * colours,
-        sizes=(form.frames,) * several + (form.rows, form.columns) + (values.channels,) * colours,
-        channels=values.channels,
-        dtype=values.dtype,
-        bits=values.bits,
-        pixel_size=stated.size,
-        notes=tuple(notes),
-        remarks=tuple(remarks),
-    )
-
-
-def _pixel_size(data: Dataset) -> Stated:
-    spacing = data.get("PixelSpacing") or in_groups(data, 0, "PixelMeasuresSequence", "PixelSpacing")
-    if spacing is None:
-        detector = data.get("ImagerPixelSpacing") or data.get("NominalScannedPixelSpacing")
-        remark = "It states the spacing of the detector or scanner alone, which is no size of a pixel in the specimen."
-        return Stated(None, remark) if detector else Stated()
-    sizes = [number(each) for each in spacing] if _is_list(spacing) else []
-    if len(sizes) != 2:
-        return Stated(None, "Its pixel spacing makes no sense and is left out.")
-    return from_lengths(sizes[1], sizes[0], "mm", "mm", "pixel spacing")
-
-
-def _first(value: Any) -> float | None:
-    return number(value[0] if _is_list(value) and len(value) else value)
-
-
-def _is_list(value: Any) -> bool:
-    return hasattr(value, "__getitem__") and not isinstance(value, str | bytes)

@@ -10,6 +10,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from segmentation.errors import HubError, NucleoscopeError
 from segmentation.hub_client import TIMEOUT_S, endpoint, scrubbed, wait_asked_for
+from segmentation.terminal import one_line
 
 _TOKEN = "log in with `hf auth login`, or set HF_TOKEN"
 
@@ -159,5 +160,5 @@ def _not_a_hub(error: BaseException) -> str:
 
 
 def _short(error: BaseException | str) -> str:
-    words = " ".join(str(error).split()).rstrip(".;")
+    words = one_line(str(error)).rstrip(".;")
     return words[:200] or type(error).__name__

@@ -6,8 +6,6 @@ import signal
 import struct
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +13,11 @@ from typing import Any, TypeVar
 
 from segmentation.errors import ImageReadError, NucleoscopeError
 from segmentation.isolated_reading_answers import AnswerError, Fill, to_error
+from segmentation.isolated_reading_watch import Watch, resident, too_much
 
 START_S = 60.0  # to load what reading needs: a fifth of a second, unless the machine is very busy
 KEPT_MEMORY = 2**29  # bytes: an idle process that holds more is replaced
 _DYING_S = 0.1
-_EACH_S = 0.05  # seconds between two looks at a process's memory
 _PIPE = 2**20  # bytes; the usual 64 KiB make a picture wait a hundred times for the other side
 _LONGEST_HEADER = 2**24  # bytes
 _ROOT = Path(__file__).resolve().parents[1]
@@ -100,14 +98,14 @@ class ReadingProcess:
             AnswerError: neither; the process is ended.
         """
         self._get_ready()
-        with _Watch(self, label, seconds):
+        with self._watch(label, seconds):
             try:
                 self._send({**request, "seconds": seconds})
                 header = self._header()
                 if header["kind"] == "error":
                     raise to_error(header)
                 if header["kind"] == "memory":
-                    self._end_for(_too_much(label, self.memory))
+                    self._end_for(too_much(label, self.memory))
                     raise EOFError
                 return take(header, self._fill)
             except NucleoscopeError:
@@ -153,11 +151,14 @@ class ReadingProcess:
         if self._ready:
             return
         try:
-            with _Watch(self, "", START_S):
+            with self._watch("", START_S):
                 self._ready = self._header()["kind"] == "ready"
         except (EOFError, OSError, AnswerError) as error:
             self.end()
             raise NeverBegan(_manner(self._process.returncode)) from error
+
+    def _watch(self, label: str, seconds: float) -> Watch:
+        return Watch(self.pid, self.memory, seconds, label, self._end_for)
 
     def _end_for(self, reason: ImageReadError) -> None:
         self._ended_for = self._ended_for or reason
@@ -196,58 +197,8 @@ class ReadingProcess:
             left = left[count:]
 
 
-class _Watch:
-    """Ends a process that takes too long or too much, while it is asked for something."""
-
-    def __init__(self, process: ReadingProcess, label: str, seconds: float) -> None:
-        self._process, self._label, self._seconds = process, label, seconds
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        end = time.monotonic() + self._seconds
-        while not self._over.wait(min(_EACH_S, max(end - time.monotonic(), 0))):
-            if time.monotonic() >= end:
-                self._process._end_for(_too_slow(self._label, self._seconds))
-            elif resident(self._process.pid) > self._process.memory:
-                self._process._end_for(_too_much(self._label, self._process.memory))
-            else:
-                continue
-            return
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory that a process holds; 0 where the system does not say."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
 def _environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key in _INHERITED or key.startswith(_PREFIXES)}
-
-
-def _too_slow(label: str, seconds: float) -> ImageReadError:
-    return ImageReadError(
-        f"{label}: reading it took longer than {seconds:,g} seconds, the limit here, and was stopped; crop it, or "
-        "export it again in another format."
-    )
-
-
-def _too_much(label: str, memory: int) -> ImageReadError:
-    return ImageReadError(
-        f"{label}: reading it took more than {memory / 2**30:,.3g} GiB of memory, the limit here, and was stopped; "
-        "crop it, or export fewer channels or planes."
-    )
 
 
 def _manner(code: int | None) -> str:

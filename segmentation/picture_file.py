@@ -16,6 +16,7 @@ from segmentation.npy_io import MAGIC as NPY_MAGIC
 from segmentation.npy_io import open_npy
 from segmentation.pillow_io import MAGIC as PILLOW_MAGIC
 from segmentation.pillow_io import open_picture_object, open_pillow
+from segmentation.terminal import one_line
 from segmentation.tiff_io import MAGIC as TIFF_MAGIC
 from segmentation.tiff_io import open_tiff
 
@@ -132,10 +133,10 @@ def open_file(source: str | Path | bytes) -> tuple[BinaryIO, str]:
         raise ImageReadError(f"A {type(source).__name__} is no picture: give a path, bytes, an array or a PIL image.")
     path = Path(source)
     try:
-        return _Sealed(io.FileIO(path)), _printable(path.name)
+        return _Sealed(io.FileIO(path)), one_line(path.name)
     except OSError as error:
         raise ImageReadError(
-            f"{_printable(str(path))}: cannot be read ({error.strerror or error}); check the path."
+            f"{one_line(str(path))}: cannot be read ({error.strerror or error}); check the path."
         ) from error
 
 
@@ -151,20 +152,15 @@ def one_sentence(label: str) -> Iterator[None]:
     except NucleoscopeError as error:
         if str(error).isprintable():
             raise
-        raise type(error)(_printable(str(error))) from error.__cause__  # what files say of themselves may be anything
+        raise type(error)(one_line(str(error))) from error.__cause__  # what files say of themselves may be anything
     except MemoryError as error:
         raise ImageReadError(
             f"{label}: too large for this computer's memory; crop it or export fewer pixels."
         ) from error
     except Exception as error:  # decoders raise anything on a damaged file
         unknown = isinstance(error, UnidentifiedImageError | struct.error)  # their words hold addresses and formats
-        words = "its header makes no sense" if unknown else _printable(str(error))[:200]
+        words = "its header makes no sense" if unknown else one_line(str(error), 200)
         reason = words or type(error).__name__
         raise ImageReadError(
             f"{label}: the file is damaged or cut short ({reason}). Copy or export it again from its source."
         ) from error
-
-
-def _printable(text: str) -> str:
-    """On one line, without characters that print as nothing or as something else."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))

@@ -14,12 +14,12 @@ from typing import NoReturn
 from segmentation import limits
 from segmentation.errors import ImageReadError
 from segmentation.picture_file import FORMATS, SUFFIXES
+from segmentation.terminal import name_shown, printable
 
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of a zip, and of one with nothing in it
 _NESTED = frozenset({".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz"})
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # bits of the flags (APPNOTE 4.4.4): encrypted, strongly so, masked headers
 _LISTED = 10  # names in a note
-_LONGEST_NAME = 120  # letters of a name in a zip that messages repeat
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError)
 
 
@@ -123,7 +123,7 @@ def _choose(infos: list[zipfile.ZipInfo], path: Path) -> tuple[list[zipfile.ZipI
         else:
             others.append(name)
     if not members:
-        listed = f" but {', '.join(map(_short, others[:3]))}" if others else ""
+        listed = f" but {', '.join(map(name_shown, others[:3]))}" if others else ""
         _refuse(path, f"holds no picture{listed}", f"zip {FORMATS} files")
     return members, others
 
@@ -158,23 +158,16 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) ->
 
 
 def _posix(info: zipfile.ZipInfo) -> str:
-    name = info.filename.replace("\\", "/")  # as old programs for Windows write it
-    return "".join(letter if letter.isprintable() else "_" for letter in name)
+    return printable(info.filename.replace("\\", "/"), "_")  # as old programs for Windows write it
 
 
 def _spoken(member: zipfile.ZipInfo, path: Path) -> str:
-    name = _short(_posix(member))
+    name = name_shown(_posix(member))
     return name if name.startswith(f"{path.stem}/") else f"{path.stem}/{name}"
 
 
-def _short(name: str) -> str:
-    """File systems know 255 letters; a zip may hold 65,535."""
-    half = _LONGEST_NAME // 2
-    return name if len(name) <= _LONGEST_NAME else f"{name[:half]}...{name[-half:]}"
-
-
 def _left_out(others: list[str], path: Path) -> str:
-    listed = ", ".join(map(_short, others[:_LISTED])) + (
+    listed = ", ".join(map(name_shown, others[:_LISTED])) + (
         f" and {len(others) - _LISTED:,} more" if len(others) > _LISTED else ""
     )
     return f"{path.name}: files that are no pictures were left out: {listed}."

@@ -17,6 +17,7 @@ from skimage.measure import label as label_pieces
 from segmentation.errors import ImageReadError, ImageShapeError, NucleoscopeError, ParameterError
 from segmentation.image_io import SUFFIXES, read_images
 from segmentation.limits import check_nuclei, limits
+from segmentation.terminal import name_shown, one_line
 
 MAX_PIECES, MIN_PIECE = 4, 4  # of a nucleus, and pixels of a piece, on average: photographs lie beyond
 _ALL_NEIGHBOURS = np.ones((3, 3))
@@ -77,7 +78,7 @@ def read_labels(path: str | Path) -> NDArray:
         ImageReadError: a file that cannot be read, or a JPEG.
         ImageShapeError: several pages, transparency, or numbers that are not whole or below 0.
     """
-    name = _spoken(Path(path).name)
+    name = name_shown(Path(path).name)
     labels = _pixels(name, Path(path).read_bytes, None)[..., 0]
     if labels.dtype.kind not in "iu" or labels.min() < 0:
         raise ImageShapeError(
@@ -97,13 +98,13 @@ def _opened(paths: list[Path], shape: tuple[int, int]) -> Iterator[_Files]:
             f"{len(paths)} files, {len(zips)} of them zips: give one label image, one zip, or one mask a nucleus."
         )
     if not zips:
-        yield [(_spoken(path.name), path.read_bytes) for path in sorted(paths, key=lambda path: path.name)]
+        yield [(name_shown(path.name), path.read_bytes) for path in sorted(paths, key=lambda path: path.name)]
         return
-    label = _spoken(zips[0].name)
+    label = name_shown(zips[0].name)
     try:
         archive = zipfile.ZipFile(zips[0])
     except (Exception, MemoryError) as error:  # as for pictures: a damaged file can raise anything
-        reason = _spoken(" ".join(str(error).split())[:200]) or type(error).__name__
+        reason = one_line(str(error), 200) or type(error).__name__
         raise ImageReadError(f"{label}: not a whole zip file ({reason}); pack it again.") from error
     with archive:
         entries = sorted((i for i in archive.infolist() if _is_picture(i.filename)), key=lambda i: i.filename)
@@ -116,7 +117,7 @@ def _opened(paths: list[Path], shape: tuple[int, int]) -> Iterator[_Files]:
             )
         if not entries:
             raise ImageReadError(f"{label}: it holds no pictures; put PNG or TIFF files in it.")
-        yield [(_spoken(entry.filename), partial(_unpacked, archive, entry)) for entry in entries]
+        yield [(name_shown(entry.filename), partial(_unpacked, archive, entry)) for entry in entries]
 
 
 def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -137,7 +138,7 @@ def _pixels(name: str, read: Callable[[], bytes], shape: tuple[int, int] | None)
     try:
         data = read()
     except (Exception, MemoryError) as error:
-        reason = _spoken(" ".join(str(error).split())[:200]) or type(error).__name__
+        reason = one_line(str(error), 200) or type(error).__name__
         raise ImageReadError(f"{name}: cannot be read ({reason}); save or pack it again.") from error
     if data.startswith(b"\xff\xd8\xff"):  # its artefacts would pass for hundreds of tiny labels
         raise ImageReadError(f"{name}: JPEG changes the numbers of a mask; save it as PNG or TIFF.")
@@ -234,12 +235,6 @@ def _colour_numbers(name: str, pixels: NDArray) -> NDArray:
     if colours[0] != 0:
         raise ImageShapeError(f"{name}: a colour picture without black, and black is the background: paint it black.")
     return numbers
-
-
-def _spoken(name: str) -> str:
-    """A name without characters that print as nothing or as something else."""
-    printed = "".join(letter if letter.isprintable() else "_" for letter in name)
-    return printed if len(printed) <= 200 else f"{printed[:60]}...{printed[-60:]}"  # zips may hold names of 65,535
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -8,6 +8,7 @@ from segmentation.corrections import Correction
 from segmentation.errors import ParameterError
 from segmentation.limits import limits
 from segmentation.pixel_size import PixelSize, check_pixel_size
+from segmentation.terminal import shown
 
 _LONGEST = 200  # characters of a name
 
@@ -35,7 +36,7 @@ def number_of(value: Any, name: str) -> float | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        raise ParameterError(f"{name}={_short(value)}: it must be a number, or left out.")
+        raise ParameterError(f"{name}={shown(value)}: it must be a number, or left out.")
     return float(value)
 
 
@@ -47,7 +48,7 @@ def whole_of(value: Any, name: str) -> int | None:
     """
     number = number_of(value, name)
     if number is not None and (not number.is_integer() or abs(number) > 2**53):
-        raise ParameterError(f"{name}={_short(value)}: it must be a whole number, or left out.")
+        raise ParameterError(f"{name}={shown(value)}: it must be a whole number, or left out.")
     return None if number is None else int(number)
 
 
@@ -58,7 +59,7 @@ def flag_of(value: Any, name: str) -> bool | None:
         ParameterError: for anything else.
     """
     if value is not None and not isinstance(value, bool):
-        raise ParameterError(f"{name}={_short(value)}: it must be true or false, or left out.")
+        raise ParameterError(f"{name}={shown(value)}: it must be true or false, or left out.")
     return value
 
 
@@ -72,7 +73,7 @@ def text_of(value: Any, name: str) -> str | None:
         return None
     if not isinstance(value, str) or len(value) > _LONGEST or not value.isprintable():
         raise ParameterError(
-            f"{name}={_short(value)}: it must be a text of up to {_LONGEST} letters on one line, or left out."
+            f"{name}={shown(value)}: it must be a text of up to {_LONGEST} letters on one line, or left out."
         )
     return value
 
@@ -86,7 +87,7 @@ def names_of(value: Any, name: str) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise ParameterError(f"{name}={_short(value)}: it must be a list of words.")
+        raise ParameterError(f"{name}={shown(value)}: it must be a list of words.")
     return list(dict.fromkeys(value))
 
 
@@ -121,7 +122,7 @@ def corrections_of(value: Any) -> list[Correction]:
     if value is None:
         return []
     if not isinstance(value, list | tuple):
-        raise ParameterError(f"corrections={_short(value)}: it must be a list of objects with kind, labels and points.")
+        raise ParameterError(f"corrections={shown(value)}: it must be a list of objects with kind, labels and points.")
     most = limits().corrections
     if len(value) > most:
         raise ParameterError(f"{len(value):,} corrections and the limit is {most:,} in one request: send several.")
@@ -133,11 +134,3 @@ def _is_finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond what a float holds
         return False
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # such as a whole number of more digits than Python prints
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 40 else f"{text[:40]}..."

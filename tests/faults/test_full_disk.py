@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from benchmarks.faults_disk import room_for, small_disk
+from benchmarks.faults_processes import run
 from benchmarks.faults_trees import contents, difference, half_written
 from lightning_modules import train
 from lightning_modules.checkpoint_files import LAST, WholeCheckpoints, read
@@ -142,6 +143,16 @@ def test_a_training_stops_in_one_sentence(
     assert "cannot be written (No space left on device); free the disk, and --ckpt_path last goes on" in last
     assert half_written(tmp_path) == []
     assert read(tmp_path / "checkpoints" / LAST)["epoch"] == 0
+
+
+def test_a_training_that_cannot_begin_its_logs(disk: Path, project_root: Path) -> None:
+    """TensorBoard writes in a thread of its own, whose traceback would stand above the sentence."""
+    words = arguments(project_root, disk, **{"--data.workers": "0", "--export.tune": "false"})
+    with room_for(disk, 3 * PAGE):  # pytest sees to the faults of threads itself, hence a process
+        ended = run(["-m", "lightning_modules.train", *words])
+    assert ended.code == 1
+    assert "Traceback" not in ended.said
+    assert "No space left on device" in ended.said.strip().splitlines()[-1]
 
 
 def test_a_limit_on_the_size_of_files(tmp_path: Path, write_format) -> None:

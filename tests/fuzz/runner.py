@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segmentation.isolated_reading_process import resident
+from segmentation.isolated_reading_watch import resident
 from tests.fuzz.targets import limits_for
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -23,7 +23,7 @@ from segmentation.errors import ImageReadError, ImageShapeError, NucleoscopeErro
 from segmentation.image_info import describe
 from segmentation.image_io import read_images
 from segmentation.isolated_reading import IsolatedReader
-from segmentation.isolated_reading_process import resident
+from segmentation.isolated_reading_watch import resident
 from segmentation.limits import Limits
 from segmentation.picture_sources import expand
 from segmentation.truth_io import read_labels, read_truth
