@@ -16,6 +16,8 @@ SEPARATIONS: dict[MapName, tuple[float, ...]] = {
     "distance": (0.0, 0.04, 0.07, 0.1, 0.15, 0.2),
     "foreground": (0.0, 0.5, 0.75, 1.0, 1.5, 2.0),
 }
+# No more than this: pictures unlike the validation ones lose many nuclei above it (benchmarks/altered.py).
+MIN_PROBABILITIES = (0.0, 0.7, 0.75, 0.8, 0.85)
 MIN_AREAS = (6, 12, 18)  # a nucleus of 5 pixels across has 19: the search may not trade those for a better score
 
 
@@ -41,6 +43,7 @@ def search_decode(
             "separation": SEPARATIONS[cut_along(names)],
             "threshold": THRESHOLDS,
             "min_area": MIN_AREAS,
+            "min_probability": MIN_PROBABILITIES,
         }
     # Twice around, one parameter at a time: the score is smooth enough, and a full grid takes five times as long.
     steps = [(field, value) for field, values in (*fields.items(), *fields.items()) for value in values]

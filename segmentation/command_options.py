@@ -77,6 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
     nuclei.add_argument("--min-area", type=int, help="drop smaller objects, in pixels")
     nuclei.add_argument("--max-area", type=int, help="drop larger objects, in pixels; 0 keeps all")
     nuclei.add_argument(
+        "--min-probability", type=float, help="drop objects of a lower mean probability, from 0 (keep all) to 1"
+    )
+    nuclei.add_argument(
         "--drop-border", action=argparse.BooleanOptionalAction, help="drop nuclei that the picture's border cuts"
     )
     nuclei.add_argument(

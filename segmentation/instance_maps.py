@@ -33,6 +33,7 @@ class DecodeParams:
         min_area: smaller objects are dropped, in pixels.
         max_area: larger objects are dropped, in pixels; 0 keeps all.
         drop_border: drop objects that the picture's border cuts, whose size and shape are unknown.
+        min_probability: objects whose pixels' mean probability is below this are dropped, in [0, 1); 0 keeps all.
 
     Raises:
         ParameterError: for a value outside its range.
@@ -44,6 +45,7 @@ class DecodeParams:
     min_area: int = 12
     max_area: int = 0
     drop_border: bool = False
+    min_probability: float = 0.0
 
     def __post_init__(self) -> None:
         if self.mode not in ("instances", "mask"):
@@ -57,6 +59,11 @@ class DecodeParams:
         if self.max_area != 0 and not self.max_area >= max(self.min_area, 1):
             raise ParameterError(
                 f"max_area={self.max_area}: an area in pixels, at least min_area ({self.min_area}), or 0 (keep all)."
+            )
+
+        if not 0 <= self.min_probability < 1:
+            raise ParameterError(
+                f"min_probability={self.min_probability}: a mean probability, 0 (keep all) or more, below 1."
             )
 
 
@@ -170,6 +177,8 @@ def decode(
     labels = mask.astype(np.int32) if params.mode == "mask" else _instances(named, mask, params.separation)
     areas = np.bincount(labels.ravel())
     keep = areas >= max(params.min_area, 1)
+    if params.min_probability:
+        keep &= total_probability(labels, named["foreground"], len(areas)) >= params.min_probability * areas
     if params.max_area:
         keep &= areas <= params.max_area
     if params.drop_border:
@@ -180,6 +189,15 @@ def decode(
     if keep.sum() > np.iinfo(np.uint16).max:
         return new_number.astype(np.uint32)[labels]
     return new_number.astype(np.uint16)[labels]
+
+
+def total_probability(labels: NDArray, foreground: NDArray, count: int) -> NDArray[np.float64]:
+    """Sum of the foreground's probability over each of ``count`` labels, 0 among them.
+
+    Of steps of 1/65536, so that sums are exact: the same in whatever order, and for a nucleus in pieces.
+    """
+    steps = np.floor(foreground.ravel().astype(np.float64) * 65536 + 0.5)
+    return np.bincount(labels.ravel(), weights=steps, minlength=count) / 65536
 
 
 def _instances(named: dict[MapName, NDArray], mask: NDArray[np.bool_], separation: float) -> NDArray[np.int32]:

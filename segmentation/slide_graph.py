@@ -36,17 +36,18 @@ class Numbering:
 
 
 def number_nuclei(strips: Iterable[Strip], params: DecodeParams) -> Numbering:
-    """Join the pieces of all strips, from top to bottom, and drop nuclei by area and border.
+    """Join the pieces of all strips, from top to bottom, and drop nuclei by area, border and probability.
 
     Whatever cannot change any more is settled after each strip; what is held meanwhile are the pieces that hang
     together with the last row, and some numbers for every piece.
     """
     pool = _Pool(params)
-    sizes, area, reach, at_border = [], [], [], []
+    sizes, area, probability, reach, at_border = [], [], [], [], []
     for strip in strips:
         pool.add(strip)
         sizes.append(strip.pieces)
         area.append(strip.area[1:])
+        probability.append(strip.probability[1:])
         reach.append(strip.reach[1:])
         at_border.append(strip.at_border[1:])
     root = pool.finish()
@@ -59,6 +60,10 @@ def number_nuclei(strips: Iterable[Strip], params: DecodeParams) -> Numbering:
     np.minimum.at(span[:, 0], root, rows[:, 0])
     np.maximum.at(span[:, 1], root, rows[:, 1])
     keep = total >= max(params.min_area, 1)
+    if params.min_probability:
+        sums = np.zeros(count, np.float64)
+        np.add.at(sums, root, _joined(probability, np.zeros(0, np.float64)))
+        keep &= sums >= params.min_probability * total
     if params.max_area:
         keep &= total <= params.max_area
     if params.drop_border:

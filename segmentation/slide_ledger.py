@@ -176,6 +176,7 @@ def _write(path: Path, strip: Strip) -> None:
             ups=strip.ups,
             downs=strip.downs,
             area=strip.area,
+            probability=strip.probability,
             reach=strip.reach,
             at_border=strip.at_border,
             levels=strip.levels,
@@ -190,7 +191,7 @@ def read_strip(path: Path) -> Strip:
     Raises:
         NucleoscopeError: if it is damaged.
     """
-    names = ("peaks", "ups", "downs", "area", "reach", "at_border", "levels")
+    names = ("peaks", "ups", "downs", "area", "probability", "reach", "at_border", "levels")
     try:
         with np.load(path, allow_pickle=False) as stored:
             top, height, width = stored["place"].tolist()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from segmentation.instance_maps import DecodeParams, MapName
+from segmentation.instance_maps import DecodeParams, MapName, total_probability
 from segmentation.watershed import highest_saddles, saddles_between
 
 _SMOOTH = 4  # rows that a Gaussian of sigma 1 reaches, as SciPy cuts it off
@@ -35,6 +35,7 @@ class Strip:
         inner: neighbouring pieces (a, b) and the highest point of the border between them: int32, int32, float32.
         seam: the same, where a is a piece of the strip above.
         area: int64, pixels of each piece; entry 0 is the background.
+        probability: float64, sum of the foreground's probability over each.
         reach: ``(pieces + 1, 2)`` int32, first and last row of each, counted in the slide.
         at_border: bool, whether the slide's border cuts the piece.
         levels: ``(2, W)`` float32, the landscape in the strip's last row and in the row below; -inf outside the mask.
@@ -48,6 +49,7 @@ class Strip:
     inner: tuple[NDArray, NDArray, NDArray]
     seam: tuple[NDArray, NDArray, NDArray]
     area: NDArray[np.int64]
+    probability: NDArray[np.float64]
     reach: NDArray[np.int32]
     at_border: NDArray[np.bool_]
     levels: Rows
@@ -118,7 +120,8 @@ def split_strip(
     pieces = len(peaks) + len(ups) + len(downs)
     return Strip(
         rows.start, ids, peaks, ups, downs, inner, _seam(levels, ids, above),
-        *_facts(ids, pieces, rows, height), levels[-2:].copy(),
+        *_facts(ids, named["foreground"][rows.start - first : rows.stop - first], pieces, rows, height),
+        levels[-2:].copy(),
     )  # fmt: skip
 
 
@@ -194,9 +197,10 @@ def _seam(levels: Rows, ids: NDArray[np.int32], above: Strip | None) -> tuple[ND
 
 
 def _facts(
-    ids: NDArray[np.int32], pieces: int, rows: slice, height: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
+    ids: NDArray[np.int32], foreground: Rows, pieces: int, rows: slice, height: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int32], NDArray[np.bool_]]:
     area = np.bincount(ids.ravel(), minlength=pieces + 1)
+    probability = total_probability(ids, foreground, pieces + 1)
     y, x = np.nonzero(ids)
     own = ids[y, x]
     reach = np.zeros((pieces + 1, 2), np.int32)
@@ -208,4 +212,4 @@ def _facts(
         at_border[ids[0]] = True
     if rows.stop == height:
         at_border[ids[-1]] = True
-    return area, reach, at_border
+    return area, probability, reach, at_border

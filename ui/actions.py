@@ -1,6 +1,7 @@
 """What the page does when something on it is used: key and values in, values of components out."""
 
 from collections.abc import Iterator
+from dataclasses import astuple
 from typing import Any
 
 import gradio as gr
@@ -31,16 +32,9 @@ class Actions:
     def __init__(self, models: Models, store: Store) -> None:
         self.models, self.store = models, store
 
-    def params(
-        self,
-        model: str | None,
-        threshold: float,
-        separation: float,
-        min_area: float,
-        max_area: float | None,
-        drop_border: bool,
-    ) -> DecodeParams:
-        """The sliders as decode parameters; the mode is the model's."""
+    def params(self, model: str | None, *knobs: Any) -> DecodeParams:
+        """The values of ``Controls.knobs`` as decode parameters; the mode is the model's."""
+        threshold, separation, min_area, max_area, drop_border, min_probability = knobs
         return DecodeParams(
             self.models.segmenter(model).bundle.decode.mode,
             float(threshold),
@@ -48,6 +42,7 @@ class Actions:
             int(min_area),
             int(max_area or 0),
             bool(drop_border),
+            float(min_probability),
         )
 
     def restore(self, key: str | None) -> tuple[Any, ...]:
@@ -58,7 +53,8 @@ class Actions:
         if session.params is not None:
             p = session.params
             separation = self._separation(name, p.separation)
-            values[2:8] = p.threshold, separation, p.min_area, p.max_area, p.drop_border, session.magnification
+            values[2:9] = [*_knobs(p), session.magnification]
+            values[3] = separation
         shown = list(show_session(session))
         if key and self.store.find(key) is None:  # the browser remembers a visit that this server does not
             shown[0] = f"<div class='failure'>{LOST}</div>{shown[0]}"
@@ -68,7 +64,7 @@ class Actions:
         """Sliders and magnification as the model has them."""
         bundle = self.models.segmenter(model).bundle
         own = bundle.decode
-        return [own.threshold, own.separation, own.min_area, own.max_area, own.drop_border, bundle.magnification]
+        return [*_knobs(own), bundle.magnification]
 
     def choose_model(self, model: str) -> list[Any]:
         """The model's card, and sliders that suit it, then magnification."""
@@ -99,6 +95,7 @@ class Actions:
         min_area: float,
         max_area: float | None,
         drop_border: bool,
+        min_probability: float,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  (Gradio finds it by this default)
     ) -> Iterator[tuple[Any, ...]]:
         """Segment all files; the page fills as they are done. Key, cancel button, picker, then what restore gives."""
@@ -111,7 +108,8 @@ class Actions:
         skipped = [gr.skip()] * 6
         yield key, gr.Button(visible=len(paths) > 1), *skipped  # whatever happens, the page knows the new key
         with as_messages():
-            params = session.params = self.params(model, threshold, separation, min_area, max_area, drop_border)
+            knobs = (threshold, separation, min_area, max_area, drop_border, min_probability)
+            params = session.params = self.params(model, *knobs)
             session.reading = reading_of(channel, projection, pixel_size)
             session.model, session.accurate, session.magnification = model, bool(accurate), float(magnification)
             files = expand_all(session, paths)
@@ -151,6 +149,7 @@ class Actions:
         min_area: float,
         max_area: float | None,
         drop_border: bool,
+        min_probability: float,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
         """:meth:`run` for the files at hand, which after a reload the drop zone no longer shows.
@@ -167,7 +166,7 @@ class Actions:
         if not paths or same:
             yield tuple([gr.skip()] * 8)
             return
-        knobs = (threshold, separation, min_area, max_area, drop_border)
+        knobs = (threshold, separation, min_area, max_area, drop_border, min_probability)
         yield from self.run(
             key, paths, model, channel, projection, pixel_size, accurate, magnification, *knobs, progress
         )
@@ -193,13 +192,15 @@ class Actions:
         min_area: float,
         max_area: float | None,
         drop_border: bool,
+        min_probability: float,
     ) -> tuple[Any, ...]:
         """Other parameters for all pictures; the network does not run. Summary, workbench, problems, table, gallery."""
         session = self.store.find(key)
         if session is None or not session.found:
             return tuple([gr.skip()] * 5)
         with as_messages():
-            params = self.params(session.model, threshold, separation, min_area, max_area, drop_border)
+            knobs = (threshold, separation, min_area, max_area, drop_border, min_probability)
+            params = self.params(session.model, *knobs)
         ended = any(found.history.corrections for found in session.found) and params != session.params
         session.params = params
         for found in session.found:
@@ -246,3 +247,8 @@ def _correct(found: Found, drawn: dict[str, Any]) -> str:
         history = history.done(Correction.from_json({"kind": kind, "points": drawn.get("points", []), "labels": part}))
     found.history = history
     return DONE[kind]
+
+
+def _knobs(params: DecodeParams) -> list[Any]:
+    """As ``Controls.knobs`` take them."""
+    return list(astuple(params)[1:])

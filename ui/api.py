@@ -68,6 +68,7 @@ class Api:
         min_area: int | None,
         max_area: int | None,
         drop_border: bool | None,
+        min_probability: float | None,
         channel: str,
         projection: str,
         pixel_size: float | None,
@@ -87,6 +88,7 @@ class Api:
             min_area: drop smaller objects, in pixels.
             max_area: drop larger objects, in pixels; 0 keeps all.
             drop_border: drop nuclei that the picture's border cuts.
+            min_probability: drop objects of a lower mean probability, 0 to 1; 0 keeps all.
             channel: use this channel alone: its number from 0, or its name; empty takes grey or RGB whole.
             projection: "max" or "mean" of a stack's planes; empty takes each plane by itself.
             pixel_size: micrometres a pixel, down and across; 0 takes the file's word.
@@ -106,6 +108,7 @@ class Api:
                 "min_area": whole_of(min_area, "min_area"),
                 "max_area": whole_of(max_area, "max_area"),
                 "drop_border": flag_of(drop_border, "drop_border"),
+                "min_probability": number_of(min_probability, "min_probability"),
             }
             params = replace(bundle.decode, **{key: value for key, value in given.items() if value is not None})
             size, taken_channel = pixel_size_of(pixel_size), channel_of(channel)

@@ -41,6 +41,7 @@ class Controls:
     min_area: gr.Slider
     max_area: gr.Number
     drop_border: gr.Checkbox
+    min_probability: gr.Slider
     model: gr.Dropdown
     card: gr.HTML
     hub: HubPanel
@@ -51,7 +52,7 @@ class Controls:
     @property
     def knobs(self) -> list[Any]:
         """What decoding takes, in the order of :class:`segmentation.DecodeParams`."""
-        return [self.threshold, self.separation, self.min_area, self.max_area, self.drop_border]
+        return [self.threshold, self.separation, self.min_area, self.max_area, self.drop_border, self.min_probability]
 
 
 def build_controls(models: Models) -> Controls:
@@ -120,6 +121,15 @@ def build_controls(models: Models) -> Controls:
             visible=default.mode == "instances",
             elem_id="separation",
         )
+        min_probability = gr.Slider(
+            0,
+            0.99,
+            default.min_probability,
+            step=0.01,
+            label="Least mean probability",
+            info="Of a nucleus; lower also keeps what the network is less sure of",
+            elem_id="min-probability",
+        )
         min_area = gr.Slider(
             0,
             500,
@@ -171,6 +181,7 @@ def build_controls(models: Models) -> Controls:
         min_area,
         max_area,
         drop_border,
+        min_probability,
         model,
         card,
         hub,

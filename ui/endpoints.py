@@ -59,6 +59,7 @@ def build_api(models: Models) -> None:
                 gr.Number(decode.min_area, label="min_area", precision=0),
                 gr.Number(decode.max_area, label="max_area", precision=0),
                 gr.Checkbox(decode.drop_border, label="drop_border"),
+                number("min_probability", decode.min_probability),
                 gr.Textbox("", label="channel"),
                 gr.Dropdown(PROJECTIONS, value="", label="projection"),
                 number("pixel_size", 0),

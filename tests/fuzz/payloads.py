@@ -70,6 +70,7 @@ GOOD: dict[str, tuple[Any, ...]] = {
     "min_area": (None, 0, 12),
     "max_area": (None, 0, 500),
     "drop_border": (None, True, False),
+    "min_probability": (None, 0, 0.8),
     "channel": ("", "0", "2", "DAPI"),
     "projection": ("", "max", "mean"),
     "pixel_size": (None, 0, 0.5),
@@ -81,7 +82,7 @@ GOOD: dict[str, tuple[Any, ...]] = {
 }
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "describe": ("picture",),
-    "segment": ("picture", *list(GOOD)[:10], "formats", "model"),
+    "segment": ("picture", *list(GOOD)[:11], "formats", "model"),
     "measure": ("picture", "labels", "pixel_size"),
     "score": ("labels", "truth"),
     "correct": ("labels", "corrections"),

@@ -171,6 +171,7 @@ def test_notes_reach_the_table(run, six_squares: np.ndarray, tmp_path: Path, cap
         (("--separation", "-1"), "separation=-1.0"),
         (("--min-area", "-3"), "min_area=-3"),
         (("--max-area", "3"), "max_area=3"),
+        (("--min-probability", "1"), "min_probability=1"),
         (("--device", "nonsense"), "device='nonsense'"),
         (("--jobs", "0"), "jobs=0"),
         (("--format", "labels,bitmap"), "format 'bitmap' does not exist"),

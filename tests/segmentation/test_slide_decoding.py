@@ -51,6 +51,8 @@ def by_strips(maps: np.ndarray, params: DecodeParams, names: tuple[MapName, ...]
         DecodeParams(separation=0.02, threshold=0.3, min_area=9, max_area=400),
         DecodeParams(separation=0.05, threshold=0.01, drop_border=True),
         DecodeParams(separation=0, min_area=5),
+        DecodeParams(separation=0.02, threshold=0.3, min_probability=0.55),
+        DecodeParams(separation=0, min_area=5, threshold=0.4, min_probability=0.6),
         DecodeParams(separation=0, drop_border=True, threshold=0.55),
         DecodeParams(mode="mask"),
     ],

@@ -100,8 +100,8 @@ def test_sliders_work_without_the_network(page: Page, pictures: tuple[Path, Path
     time_line = page.locator("#summary .detail").inner_text()
     result = segmenter(pictures[0])
     own = segmenter.bundle.decode
-    params = replace(own, threshold=0.9, min_area=320)
-    for knob, value in (("#min-area", "320"), ("#threshold", "0.9")):
+    params = replace(own, threshold=0.9, min_area=320, min_probability=0.91)
+    for knob, value in (("#min-area", "320"), ("#min-probability", "0.91"), ("#threshold", "0.9")):
         set_number(page, knob, value)
     expected = result.decode(params).count
     expect(page.locator("#summary .count")).to_have_text(re.compile(rf"^{expected} nucle(us|i)$"))

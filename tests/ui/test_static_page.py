@@ -124,7 +124,9 @@ def test_sliders_decode_anew_and_files_follow(page: Page, segmenter: Segmenter, 
     shown(page, before)
     page.locator("#min_area").fill("260")
     shown(page, before + 1)
-    params = replace(segmenter.bundle.decode, threshold=0.85, min_area=260)
+    page.locator("#min_probability").fill("0.9")
+    shown(page, before + 2)
+    params = replace(segmenter.bundle.decode, threshold=0.85, min_area=260, min_probability=0.9)
     labels = tifffile.imread(saved(page, "labels", tmp_path))
     agree(labels, result.decode(params).labels)
     assert labels.max() != result.count
@@ -133,12 +135,12 @@ def test_sliders_decode_anew_and_files_follow(page: Page, segmenter: Segmenter, 
     table, expected = pd.read_csv(saved(page, "table", tmp_path)), measure(labels, result.image.pixels)
     pd.testing.assert_frame_equal(table, expected[list(table.columns)], check_dtype=False)
     page.get_by_role("button", name="Back to the model").click()
-    shown(page, before + 2)
+    shown(page, before + 3)
     expect(page.locator("#count")).to_have_text(f"{result.count} nuclei")
 
 
 def test_parameters_between_a_sliders_steps_hold(browser: Browser, address: str, tmp_path: Path) -> None:
-    decode = {"mode": "instances", "threshold": 0.6153, "separation": 0.1234, "min_area": 700}
+    decode = {"mode": "instances", "threshold": 0.6153, "separation": 0.1234, "min_area": 700, "min_probability": 0.3}
     with static_page(browser, address, decode={**decode, "max_area": 0, "drop_border": False}) as page:
         tifffile.imwrite(tmp_path / "cells.tif", cells(64, 64))
         give(page, tmp_path / "cells.tif")

@@ -136,6 +136,7 @@ CASES = [
     (("foreground", "distance"), DecodeParams(threshold=0.45, separation=0.3, drop_border=True), (64, 96)),
     (("foreground", "distance"), DecodeParams(threshold=0.4, separation=0.1, max_area=300, min_area=0), (37, 53)),
     (("foreground", "distance"), DecodeParams(separation=0.1, min_area=1), (1, 1)),
+    (("foreground", "distance"), DecodeParams(threshold=0.4, separation=0.1, min_probability=0.6), (64, 96)),
     (("distance", "foreground"), DecodeParams(threshold=0.45), (64, 96)),
     (("foreground",), DecodeParams(threshold=0.45, separation=0.5), (90, 120)),
     (("foreground",), DecodeParams(threshold=1e-9, separation=0.5), (20, 30)),

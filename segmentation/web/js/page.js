@@ -7,7 +7,7 @@ import { Viewer } from "./viewer.js";
 import { describeModel, describeResult, describeScores, nuclei } from "./words.js";
 
 const $ = (id) => document.getElementById(id), all = (selector) => [...document.querySelectorAll(selector)];
-const KNOBS = ["threshold", "separation", "min_area"];
+const KNOBS = ["threshold", "separation", "min_probability", "min_area"];
 // params: how nuclei are told apart, exactly, which a slider's steps may not hold; found: the worker's last answer.
 const state = { file: null, name: "", read: null, levels: null, params: null, found: null };
 let model, session, viewer;
