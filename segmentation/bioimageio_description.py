@@ -157,6 +157,7 @@ trust a count.
 Licence of the weights: LICENCE. Their SHA-256 begins with `REVISION`.
 """
 _CUT = "Touching nuclei are cut along the valleys of the map of distance (a watershed, one seed for each maximum).\n"
+_SURE = "Objects whose mean foreground is below {} are dropped.\n"
 
 
 def render_readme(bundle: Bundle, license: str, channels: int) -> str:
@@ -167,7 +168,7 @@ def render_readme(bundle: Bundle, license: str, channels: int) -> str:
         "CHANNELS": f"{channels} channel{'s' if channels > 1 else ''} ({', '.join(channel_names(channels))})",
         "MAPS": ", ".join(bundle.maps),
         "THRESHOLD": str(decode.threshold),
-        "CUT": _CUT if cut else "",
+        "CUT": (_CUT if cut else "") + (_SURE.format(decode.min_probability) if decode.min_probability else ""),
         "LOW": str(preprocessing.low_percentile),
         "HIGH": str(preprocessing.high_percentile),
         "BLOCK": str(preprocessing.block),
