@@ -201,7 +201,7 @@ def test_too_many_files_never_join_the_queue() -> None:
 
 def test_actions_on_a_forgotten_visit_leave_the_page_alone(bundle_folder: Path) -> None:
     actions = Actions(Models([bundle_folder], "cpu"), Store())
-    knobs = (0.5, 0.0, 12, 0, False)
+    knobs = (0.5, 0.0, 12, 0, False, 0.0)
     assert all(isinstance(value, dict) for value in actions.adjust("gone", None, *knobs))
     (values,) = actions.rerun("gone", None, "own", "As it is", "Each plane by itself", 0, False, 1.0, *knobs)
     assert len(values) == 8
