@@ -13,6 +13,8 @@ from data_modules.drawn_fields import drawn_field
 from data_modules.empty_fields import empty_field
 from data_modules.pixel_changes import give_colour, mix, shade, to_grey, underexpose
 from data_modules.windows import random_window, resize
+from segmentation.automatic_magnification import suited_factor, typical_diameter
+from segmentation.bundle import check_diameter
 from segmentation.errors import ParameterError
 
 # imgaug warps by alpha times uniform noise in [-1, 1], smoothed with a Gaussian that it cuts off at 1.3 sigma. With a
@@ -29,6 +31,8 @@ class AugmentationParams:
         flip: mirror left-right and up-down, half the time each.
         quarter_turns: rotate by 0, 90, 180 or 270 degrees.
         scale: range of the magnification factor, drawn evenly on a log scale.
+        diameter: of nuclei in pixels, to which a picture is brought by their median before it is scaled, as it will be
+            before the network (see ``segmentation.automatic_magnification``); 0 leaves pictures at their size.
         shear: largest shear in degrees, of each axis by itself.
         elastic: largest standard deviation of a smooth displacement, in pixels; 0 turns it off.
         brightness: largest shift, as a fraction of the full range.
@@ -54,6 +58,7 @@ class AugmentationParams:
     flip: bool = True
     quarter_turns: bool = True
     scale: tuple[float, float] = (0.75, 1.35)
+    diameter: float = 0.0
     shear: float = 8.0
     elastic: float = 1.5
     brightness: float = 0.1
@@ -79,6 +84,7 @@ class AugmentationParams:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ParameterError(f"{name}={(low, high)}: a range (low, high) with 0 < low <= high.")
+        check_diameter(self.diameter)
         for name in ("shear", "elastic", "brightness", "blur", "noise", "hue"):
             if getattr(self, name) < 0:
                 raise ParameterError(f"{name}={getattr(self, name)}: 0 (off) or more.")
@@ -129,13 +135,21 @@ class Augmenter:
         reach = self.crop + 2 * self._margin
         plain = self.params.plain > 0 and generator.random() < self.params.plain
         scale = np.log(self.params.scale) * (0.5 if plain else 1.0)
-        side = max(round(reach * float(np.exp(generator.uniform(*-scale[::-1])))), 1)
+        smaller = float(np.exp(generator.uniform(*-scale[::-1])))
+        if self.params.diameter and (found := typical_diameter([labels])):
+            smaller /= suited_factor(self.params.diameter, found)
+        side = max(round(reach * smaller), 1)
         pixels, labels = random_window(pixels, labels, side, generator)
-        pixels, labels = resize(pixels, labels, reach)
         coloured = bool((pixels[::4, ::4] != pixels[::4, ::4, :1]).any())
         photometry = self._colour if coloured else self._grey
         # Drawn whether they are used or not, so that a crop does not depend on it; seeding itself is dear.
         warp_seed, turn_seed, photometry_seed = (int(generator.integers(2**31)) for _ in range(3))
+        # A camera's noise and blur are magnified with the picture.
+        early = self.params.diameter > 0 and side < reach and not plain and generator.random() < 0.5
+        if early:
+            photometry.seed_(photometry_seed)
+            pixels = photometry(image=np.ascontiguousarray(pixels))
+        pixels, labels = resize(pixels, labels, reach)
         if not plain:
             self._warp.seed_(warp_seed)
             pixels, labels = _move(self._warp, pixels, labels)
@@ -146,7 +160,7 @@ class Augmenter:
         if generator.random() < self.params.empty:
             pixels, labels = empty_field(pixels, generator), np.zeros_like(labels)
             plain = False
-        if plain:
+        if plain or early:
             return pixels, labels
         photometry.seed_(photometry_seed)
         return photometry(image=pixels), labels

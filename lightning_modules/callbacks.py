@@ -15,14 +15,15 @@ from data_modules.datamodule import SegmentationDataModule
 from data_modules.pictures import KINDS, LabelledPicture
 from lightning_modules import checkpoint_files
 from lightning_modules.decode_search import search_decode
+from lightning_modules.magnification_search import search_diameter
 from lightning_modules.metrics import Scoreboard
 from lightning_modules.segmentation_module import SegmentationModule
-from segmentation.bundle import check_destination
+from segmentation.bundle import check_destination, check_diameter, check_magnification
 from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage
 from segmentation.instance_maps import MapName
 from segmentation.overlay import draw_overlay, to_display
-from segmentation.segmenter import Segmentation, check_magnification
+from segmentation.segmenter import Segmentation, Segmenter
 
 CARD_SCORES = ("kaggle", "ap50", "ap75", "ap90", "iou", "dice")
 
@@ -84,6 +85,8 @@ class ExportBundle(Callback):
         tune: search the decode parameters.
         maps: those of the module's maps that ship; all of them by default.
         magnifications: which of these suits best is searched too; the module's own stays by default.
+        diameters: of nuclei in pixels; which of these suits best, if any, is searched after that, and the decode
+            parameters once more; the module's own stays by default.
     """
 
     def __init__(
@@ -92,10 +95,14 @@ class ExportBundle(Callback):
         tune: bool = True,
         maps: tuple[MapName, ...] | None = None,
         magnifications: tuple[float, ...] | None = None,
+        diameters: tuple[float, ...] | None = None,
     ) -> None:
         for magnification in magnifications or ():
             check_magnification(magnification)
-        self.folder, self.tune, self.maps, self.magnifications = folder, tune, maps, magnifications
+        for diameter in diameters or ():
+            check_diameter(diameter)
+        self.folder, self.tune, self.maps = folder, tune, maps
+        self.magnifications, self.diameters = magnifications, diameters
 
     def destination(self, trainer: Trainer) -> Path:
         """Folder of the bundle."""
@@ -149,6 +156,8 @@ class ExportBundle(Callback):
 
     def _tune(self, module: SegmentationModule, pictures: list[LabelledPicture]) -> list[Segmentation]:
         """Give the module the best parameters; returns what it finds with them."""
+        if self.diameters is not None:
+            module.diameter = 0.0
         best_score, best = -1.0, (module.magnification, module.decode, list[Segmentation]())
         for magnification in self.magnifications or (module.magnification,):
             module.magnification = magnification
@@ -159,8 +168,15 @@ class ExportBundle(Callback):
             if score > best_score:
                 best_score, best = score, (magnification, decode, segmented)
         module.magnification, module.decode, segmented = best
-        module.reset_segmenter()
-        return [result.decode(module.decode) for result in segmented]
+        if self.diameters is None:
+            module.reset_segmenter()
+            return [result.decode(module.decode) for result in segmented]
+        segmenter = Segmenter(module.to_bundle(), device=str(module.device))
+        module.diameter, score = search_diameter(segmenter, pictures, self.diameters)
+        rank_zero_info(f"Diameter {module.diameter:g} (validation Kaggle score {score:.4f})")
+        pairs = [(result.maps, p.labels) for result, p in zip(_segment_all(module, pictures), pictures, strict=True)]
+        module.decode, _ = search_decode(pairs, module.decode, module.maps)
+        return _segment_all(module, pictures)  # anew: the first look depends on them
 
 
 def _segment_all(module: SegmentationModule, pictures: list[LabelledPicture]) -> list[Segmentation]:

@@ -92,7 +92,6 @@ class WritePredictions(Callback):
             self._settings,
             params=pl_module.decode,
             accurate=pl_module.accurate,
-            magnification=pl_module.magnification,
         )
         bundle = _with_revision(pl_module.to_bundle())
         pl_module.predictions = Batch(settings, bundle, pl_module.bundle_name, pl_module.segment)

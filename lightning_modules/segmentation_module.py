@@ -18,13 +18,13 @@ from segmentation.batch import Batch
 from segmentation.batch_inputs import Task
 from segmentation.batch_outcome import Outcome
 from segmentation.batch_settings import bundle_name
-from segmentation.bundle import Bundle
+from segmentation.bundle import Bundle, check_diameter, check_magnification
 from segmentation.errors import ParameterError
 from segmentation.image_io import MicroscopyImage
 from segmentation.instance_maps import FOREGROUND, DecodeParams, MapName, default_params, encode, known_names
 from segmentation.networks import Network, channels_last, keep_outputs, with_outputs
 from segmentation.preprocessing import Preprocessing
-from segmentation.segmenter import Segmentation, Segmenter, check_magnification
+from segmentation.segmenter import Segmentation, Segmenter
 from segmentation.unet import UNet
 
 WARM_UP = 0.05  # share of the run
@@ -48,6 +48,8 @@ class SegmentationModule(LightningModule):
         dice_weight: of the soft Dice loss beside binary cross-entropy.
         magnification: of pictures before the network, in use and when judged; the bundle's if there is one. Training
             crops have their own range of scales.
+        diameter: of nuclei before the network, in pixels, by which each picture is magnified; 0: all alike. The
+            bundle's if neither this nor a magnification is given.
         accurate: judge and predict with turned and mirrored views averaged, as in ``Segmenter``.
         seed: of dropout; together with the step it fixes every mask, so a resumed run equals an unbroken one.
     """
@@ -63,6 +65,7 @@ class SegmentationModule(LightningModule):
         weight_decay: float = 1e-4,
         dice_weight: float = 1.0,
         magnification: float | None = None,
+        diameter: float | None = None,
         accurate: bool = False,
         seed: int = 0,
     ) -> None:
@@ -73,6 +76,8 @@ class SegmentationModule(LightningModule):
         if bundle is not None:
             loaded = Bundle.load(bundle)
             network, preprocessing, decode = loaded.network, loaded.preprocessing, decode or loaded.decode
+            if diameter is None and magnification is None:
+                diameter = loaded.diameter
             maps, magnification = loaded.maps, magnification or loaded.magnification
             self.learned_from = loaded.training
         # A loaded bundle is ready for use: in evaluation mode, in which it would train without dropout and batch norm.
@@ -80,6 +85,7 @@ class SegmentationModule(LightningModule):
         self.maps = maps
         self.preprocessing, self.decode = preprocessing, decode or default_params(maps)
         self.magnification = check_magnification(1.0 if magnification is None else magnification)
+        self.diameter = check_diameter(diameter or 0.0)
         self.learning_rate, self.weight_decay, self.dice_weight = learning_rate, weight_decay, dice_weight
         self.accurate, self.seed = accurate, seed
         self.scoreboard = Scoreboard()
@@ -95,6 +101,7 @@ class SegmentationModule(LightningModule):
             self.decode,
             maps=self.maps,
             magnification=self.magnification,
+            diameter=self.diameter,
             **extra,
         )
 

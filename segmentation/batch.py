@@ -132,7 +132,6 @@ class _Work:
                 bundle,
                 model=self.batch.model,
                 accurate=wanted.accurate,
-                magnification=wanted.magnification,
                 channel=wanted.channel,
                 pixel_size=image.pixel_size,
             )

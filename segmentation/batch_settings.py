@@ -28,7 +28,7 @@ class Settings:
         page: this one alone, counted from 1.
         projection: of a stack's planes into one.
         accurate: average eight turned and mirrored views.
-        magnification: of pictures before the network; None for the bundle's own.
+        magnification: of pictures before the network; None to choose it by the size of the nuclei.
         engine: what runs the network; see :class:`segmentation.Segmenter`.
         full: measure outlines and convex hulls too.
         resume: skip files of which all results are there, made of the same bytes by the same model in the same way.
@@ -92,6 +92,8 @@ def fingerprint(settings: Settings, bundle: Bundle) -> str:
         "projection": settings.projection,
         "full": settings.full,
     }
+    if settings.magnification is None and bundle.diameter:
+        made_with["diameter"] = bundle.diameter
     if settings.engine == "openvino-bf16":  # the only one whose results are its own
         made_with["engine"] = settings.engine
     return hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:16]

@@ -39,6 +39,8 @@ class Bundle:
         scores: what was measured on pictures the training never saw: JSON values.
         maps: names of the maps that the network predicts, in its order.
         magnification: of pictures before the network; its maps are shrunk back.
+        diameter: of nuclei, in pixels that the network sees, which suits it best; pictures are magnified by the size of
+            their nuclei (:mod:`segmentation.automatic_magnification`). 0: all alike, by ``magnification``.
         revision: first 12 digits of the weights' SHA-256; empty before saving.
     """
 
@@ -49,6 +51,7 @@ class Bundle:
     scores: dict[str, Any] = field(default_factory=dict)
     maps: tuple[MapName, ...] = FOREGROUND
     magnification: float = 1.0
+    diameter: float = 0.0
     revision: str = ""
 
     @cached_property
@@ -80,6 +83,7 @@ class Bundle:
                 "maps": list(self.maps),
             },
             "magnification": self.magnification,
+            "diameter": self.diameter,
             "preprocessing": asdict(self.preprocessing),
             "decode": asdict(self.decode),
             "training": self.training,
@@ -143,6 +147,7 @@ class Bundle:
                 scores=dict(config["scores"]),
                 maps=maps,
                 magnification=check_magnification(config.get("magnification", 1.0)),
+                diameter=check_diameter(config.get("diameter", 0.0)),
                 revision=digest[:12],
             )
         except BundleError:
@@ -163,6 +168,19 @@ def check_magnification(value: float) -> float:
     """
     if not 0.1 <= value <= 8:
         raise ParameterError(f"magnification={value}: a factor from 0.1 to 8; 1 leaves pictures as they are.")
+    return value
+
+
+def check_diameter(value: float) -> float:
+    """The value itself.
+
+    Raises:
+        ParameterError: if no nuclei can have it.
+    """
+    if value != 0 and not 4 <= value <= 200:
+        raise ParameterError(
+            f"diameter={value}: of nuclei in pixels, from 4 to 200, or 0 to magnify all pictures alike."
+        )
     return value
 
 

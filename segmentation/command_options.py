@@ -88,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     nuclei.add_argument(
         "--magnification",
         type=float,
-        help="of pictures before the network: e.g. 0.3 for nuclei of more than 50 pixels across, 2 for less than 8",
+        help="of pictures before the network, 0.1 to 8 (default: chosen by the size of the nuclei)",
     )
     return parser
 

@@ -187,8 +187,9 @@ def _bundle(model: str | Path) -> Iterator[Finding]:
     known = {name: value for name, value in bundle.scores.items() if "," not in name and isinstance(value, float)}
     held_out = {name: value for name, value in known.items() if name.startswith("held-out")}
     scores = ", ".join(f"{name} {value:.3f}" for name, value in (held_out or known).items())
+    chosen = "by the size of nuclei, otherwise " if bundle.diameter else ""
     yield Finding(
-        "model", "ok", f"{Path(model).name}, revision {bundle.revision}, magnification {bundle.magnification}"
+        "model", "ok", f"{Path(model).name}, revision {bundle.revision}, magnification {chosen}{bundle.magnification}"
     )
     yield Finding("scores", "ok", scores or "none noted")
 

@@ -28,7 +28,6 @@ def run_record(
     *,
     model: str,
     accurate: bool = False,
-    magnification: float | None = None,
     channel: int | str | None = None,
     pixel_size: PixelSize | None = None,
     source: str | Path | bytes | None = None,
@@ -40,7 +39,6 @@ def run_record(
         bundle: that found them.
         model: what the bundle is called: its folder's name.
         accurate: as given to the Segmenter.
-        magnification: as given to the Segmenter; None for the bundle's own, which is noted in its place.
         channel: as given to the Segmenter.
         pixel_size: micrometres a pixel; None if not known.
         source: the picture's file, or its bytes, for its name and its SHA-256; None if the picture came from no file.
@@ -68,7 +66,7 @@ def run_record(
         },
         "settings": {
             "decode": asdict(result.params),
-            "magnification": bundle.magnification if magnification is None else magnification,
+            "magnification": result.magnification,
             "accurate": accurate,
             "channel": channel,
             "engine": result.engine,

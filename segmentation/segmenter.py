@@ -2,80 +2,35 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from segmentation.automatic_magnification import LOOK, TileNetwork, first_look, suited_factor
 from segmentation.bundle import Bundle, check_magnification
 from segmentation.devices import choose_device
 from segmentation.engine import EngineName, choose_engine, make_runner
 from segmentation.image_io import MicroscopyImage, read_image, read_images
-from segmentation.instance_maps import DecodeParams, MapName, decode
+from segmentation.instance_maps import DecodeParams, decode
 from segmentation.model_card import LICENSE
 from segmentation.model_source import resolve
 from segmentation.preprocessing import IntensityRange
 from segmentation.projection import Projection
-from segmentation.tiling import predict_tiled
+from segmentation.result import Segmentation
+from segmentation.tiling import Tile, predict_tiled
 
 if TYPE_CHECKING:
     from segmentation.hub_push import Published
 
+__all__ = ["OVERLAP", "TILE", "Progress", "Segmentation", "Segmenter", "Source", "TileNetwork"]
+
 TILE, OVERLAP = 1024, 128  # multiples of the network's stride, so that tiles share its pooling grid
 Source = str | Path | bytes | NDArray | Image.Image | MicroscopyImage
 Progress = Callable[[float], None]
-
-
-class TileNetwork(NamedTuple):
-    """What a tile goes through, and how many pixels of the picture its side and its overlaps have."""
-
-    prepare: Callable[[NDArray], NDArray[np.float32]]  # (h, w, C) pixels -> (h, w, channels) that the network sees
-    predict: Callable[[NDArray[np.float32]], NDArray[np.float32]]  # these -> (maps, h, w) in [0, 1]
-    side: int
-    overlap: int
-
-
-@dataclass(frozen=True, eq=False)
-class Segmentation:
-    """The nuclei of one picture.
-
-    Attributes:
-        image: the picture as read.
-        maps: ``(maps, H, W)`` float32 in [0, 1], the network's answer.
-        names: what each of them is; see :func:`segmentation.instance_maps.encode`.
-        labels: ``(H, W)`` uint16 or uint32, 0 the background, 1..count the nuclei.
-        params: what turned ``maps`` into ``labels``.
-        seconds: wall time of the network and of the decoding.
-        engine: what ran the network.
-    """
-
-    image: MicroscopyImage
-    maps: NDArray[np.float32]
-    names: tuple[MapName, ...]
-    labels: NDArray[np.uint16] | NDArray[np.uint32]
-    params: DecodeParams
-    seconds: float
-    engine: EngineName = "pytorch"
-
-    @property
-    def foreground(self) -> NDArray[np.float32]:
-        """Probability of foreground, ``(H, W)`` in [0, 1]."""
-        return self.maps[self.names.index("foreground")]
-
-    @property
-    def count(self) -> int:
-        """Number of nuclei."""
-        return int(self.labels.max())
-
-    def decode(self, params: DecodeParams) -> "Segmentation":
-        """The same picture with other parameters; the network does not run again."""
-        start = time.perf_counter()
-        labels = decode(self.maps, params, self.names)
-        return replace(self, labels=labels, params=params, seconds=time.perf_counter() - start)
 
 
 class Segmenter:
@@ -151,8 +106,8 @@ class Segmenter:
             channel: segment this channel alone: its number, counted from 0, or its name in the file.
             accurate: average the network's answers to the picture turned and mirrored in all eight ways; takes eight
                 times as long.
-            magnification: of the picture before the network, the bundle's own by default. Half of that suits nuclei of
-                more than about 50 pixels across, twice that, nuclei of less than 8. Time grows with its square.
+            magnification: of the picture before the network; chosen by the size of its nuclei by default, see
+                :meth:`choose_magnification`. Time grows with its square.
             progress: called with the fraction done, in (0, 1].
 
         Raises:
@@ -162,10 +117,11 @@ class Segmenter:
         picture = read_image(image, channel=channel)
         params = params or self.bundle.decode
         start = time.perf_counter()
-        maps = self.predict_maps(picture, accurate=accurate, magnification=magnification, progress=progress)
+        factor = self.choose_magnification(picture) if magnification is None else check_magnification(magnification)
+        maps = self.predict_maps(picture, accurate=accurate, magnification=factor, progress=progress)
         labels = decode(maps, params, self.bundle.maps)
         seconds = time.perf_counter() - start
-        return Segmentation(picture, maps, self.bundle.maps, labels, params, seconds, self.engine)
+        return Segmentation(picture, maps, self.bundle.maps, labels, params, seconds, self.engine, factor)
 
     def segment_pages(
         self,
@@ -192,8 +148,9 @@ class Segmenter:
     ) -> NDArray[np.float32]:
         """The network's maps ``(maps, H, W)`` in [0, 1]; large pictures go through in tiles."""
         height, width = image.shape
+        factor = self.choose_magnification(image) if magnification is None else check_magnification(magnification)
         intensity = self.bundle.preprocessing.measure(image.pixels)
-        tiles = self.tiles(intensity, accurate=accurate, magnification=magnification)
+        tiles = self.tiles(intensity, factor, accurate=accurate)
         return predict_tiled(
             lambda tile: tiles.predict(tiles.prepare(image.pixels[tile])),
             len(self.bundle.maps),
@@ -204,11 +161,38 @@ class Segmenter:
             progress=progress,
         )
 
-    def tiles(
-        self, intensity: IntensityRange, *, accurate: bool = False, magnification: float | None = None
-    ) -> "TileNetwork":
-        """How tiles of a picture whose whole was measured go through the network; see :meth:`__call__`."""
-        factor = check_magnification(self.bundle.magnification if magnification is None else magnification)
+    def choose_magnification(self, image: MicroscopyImage) -> float:
+        """What suits the nuclei of a picture: the bundle's own for all, or by the size that a first look finds.
+
+        The bundle's decode parameters tell how large they are, whatever the user's are, so that a moved slider never
+        asks for the network again. Where nothing is found, the bundle's own magnification looks, and stays.
+        """
+        if not self.bundle.diameter:
+            return self.bundle.magnification
+        intensity = self.bundle.preprocessing.measure(image.pixels)
+        return self.magnification_of(image.shape, image.pixels.__getitem__, intensity)
+
+    def magnification_of(
+        self, shape: tuple[int, int], read: Callable[[Tile], NDArray], intensity: IntensityRange
+    ) -> float:
+        """:meth:`choose_magnification` for what need not be in memory.
+
+        Args:
+            shape: height and width of the picture in pixels.
+            read: gives the pixels ``(h, w, C)`` of a window.
+            intensity: of the whole picture.
+        """
+        suited = self.bundle.diameter
+        found = self.diameter_of(shape, read, intensity) if suited else 0.0
+        return suited_factor(suited, found) if found else self.bundle.magnification
+
+    def diameter_of(self, shape: tuple[int, int], read: Callable[[Tile], NDArray], intensity: IntensityRange) -> float:
+        """Median diameter in pixels of the nuclei that a first look sees, 0 for none; see :meth:`magnification_of`."""
+        looks = (self.tiles(intensity, factor) for factor in (LOOK, self.bundle.magnification))
+        return first_look(looks, lambda maps: decode(maps, self.bundle.decode, self.bundle.maps), shape, read)
+
+    def tiles(self, intensity: IntensityRange, factor: float, *, accurate: bool = False) -> TileNetwork:
+        """How tiles of a picture whose whole was measured go through the network, magnified by ``factor``."""
         run = self.predict_turned if accurate else self.predict_prepared
         # The network sees the same surroundings of a pixel at any magnification below 1, and at most half as many
         # pixels more above it, which bounds the memory.

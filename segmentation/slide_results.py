@@ -40,6 +40,7 @@ class SlideResults:
         ledger: of the strips, all of them done.
         origin: what the results are made of and with, for the record.
         stem: of the files, below ``settings.out``.
+        magnification: of the slide before the network.
         progress: called with the fraction done, in (0, 1].
     """
 
@@ -52,10 +53,12 @@ class SlideResults:
         ledger: Ledger,
         origin: dict[str, Any],
         stem: str,
+        magnification: float,
         progress: Progress,
     ) -> None:
         self.path, self.slide, self.settings, self.segmenter = path, slide, settings, segmenter
         self.ledger, self.origin, self.stem, self._progress = ledger, origin, stem, progress
+        self.magnification = magnification
         self.place = settings.out / stem
 
     def write(self, numbering: Numbering, model: str, seconds: Callable[[], float]) -> tuple[Page, tuple[Path, ...]]:
@@ -158,13 +161,12 @@ class SlideResults:
         nuclei = np.array([[page.nuclei]], np.uint32)
         maps = np.zeros((len(bundle.maps), 0, 0), np.float32)
         params, engine = wanted.params or bundle.decode, self.segmenter.engine
-        result = Segmentation(image, maps, bundle.maps, nuclei, params, page.seconds, engine)
+        result = Segmentation(image, maps, bundle.maps, nuclei, params, page.seconds, engine, self.magnification)
         record = run_record(
             result,
             bundle,
             model=model,
             accurate=wanted.accurate,
-            magnification=wanted.magnification,
             channel=wanted.channel,
             pixel_size=slide.pixel_size,
         )

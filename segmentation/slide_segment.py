@@ -143,9 +143,11 @@ class _Work:
                 say(f"{last.bottom:,} of {height:,} rows were done before.")
         for fraction in self.ledger.measure(self.slide, self.bundle.preprocessing):
             self._report(0, fraction)
-        network = self.segmenter.tiles(
-            self.ledger.intensity, accurate=self.settings.accurate, magnification=self.settings.magnification
-        )
+        intensity, factor = self.ledger.intensity, self.settings.magnification
+        if factor is None:
+            factor = self.segmenter.magnification_of(self.slide.shape, lambda tile: self.slide.read(*tile), intensity)
+        self.magnification = factor
+        network = self.segmenter.tiles(intensity, factor, accurate=self.settings.accurate)
         tiles = TileReader(
             self.slide,
             network,
@@ -192,6 +194,7 @@ class _Work:
             self.ledger,
             self.origin,
             self.stem,
+            self.magnification,
             lambda fraction: self._report(2, fraction),
         )
         page, files = results.write(numbering, model, self._seconds)

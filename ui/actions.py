@@ -11,7 +11,7 @@ from segmentation.errors import NucleoscopeError
 from segmentation.instance_maps import DecodeParams, separation_limit
 from segmentation.pixel_size import PixelSize
 from ui.controls import reading_of
-from ui.models import Models
+from ui.models import Models, shown_magnification
 from ui.segmenting import expand_all, segment_files
 from ui.serving_work import LOST, by_turns
 from ui.session import Found, Session
@@ -53,7 +53,7 @@ class Actions:
         if session.params is not None:
             p = session.params
             separation = self._separation(name, p.separation)
-            values[2:9] = [*_knobs(p), session.magnification]
+            values[2:9] = [*_knobs(p), session.magnification or 0.0]
             values[3] = separation
         shown = list(show_session(session))
         if key and self.store.find(key) is None:  # the browser remembers a visit that this server does not
@@ -64,7 +64,7 @@ class Actions:
         """Sliders and magnification as the model has them."""
         bundle = self.models.segmenter(model).bundle
         own = bundle.decode
-        return [*_knobs(own), bundle.magnification]
+        return [*_knobs(own), shown_magnification(bundle)]
 
     def choose_model(self, model: str) -> list[Any]:
         """The model's card, and sliders that suit it, then magnification."""
@@ -111,7 +111,7 @@ class Actions:
             knobs = (threshold, separation, min_area, max_area, drop_border, min_probability)
             params = session.params = self.params(model, *knobs)
             session.reading = reading_of(channel, projection, pixel_size)
-            session.model, session.accurate, session.magnification = model, bool(accurate), float(magnification)
+            session.model, session.accurate, session.magnification = model, bool(accurate), float(magnification) or None
             files = expand_all(session, paths)
 
             def report(done: float | None, text: str) -> None:
@@ -157,7 +157,7 @@ class Actions:
         Files whose run was refused for a value out of range are not at hand yet, and are in the drop zone.
         """
         session = self.store.find(key)
-        asked = (model, reading_of(channel, projection, pixel_size), bool(accurate), float(magnification))
+        asked = (model, reading_of(channel, projection, pixel_size), bool(accurate), float(magnification) or None)
         if session is None:  # with a key, a newer run has taken its place
             paths, same = dropped if not key else None, False
         else:

@@ -93,7 +93,7 @@ class Api:
             projection: "max" or "mean" of a stack's planes; empty takes each plane by itself.
             pixel_size: micrometres a pixel, down and across; 0 takes the file's word.
             accurate: average eight turned and mirrored views; takes eight times as long.
-            magnification: of the picture before the network; 0 takes the model's own.
+            magnification: of the picture before the network; 0 chooses it by the size of the nuclei.
             formats: files to put into the zip.
             model: name of a model that this page offers; empty takes the one it starts with.
         """
@@ -124,7 +124,6 @@ class Api:
                         bundle,
                         model=model or self._models.default,
                         accurate=turned,
-                        magnification=factor,
                         channel=taken_channel,
                         pixel_size=image.pixel_size,
                         source=path,
@@ -243,6 +242,7 @@ class Api:
             "maps": list(bundle.maps),
             "decode": asdict(bundle.decode),
             "magnification": bundle.magnification,
+            "diameter": bundle.diameter,
             "training": bundle.training,
             "scores": bundle.scores,
         }

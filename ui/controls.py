@@ -13,7 +13,7 @@ from segmentation.instance_maps import separation_limit
 from segmentation.projection import Projection
 from ui.examples import write_examples
 from ui.hub_panel import HubPanel, build_hub_panel
-from ui.models import Models
+from ui.models import Models, shown_magnification
 from ui.session import Reading
 
 WHOLE = "As it is"
@@ -160,12 +160,12 @@ def build_controls(models: Models) -> Controls:
             elem_id="accurate",
         )
         magnification = gr.Slider(
-            0.1,
+            0,
             4,
-            bundle.magnification,
+            shown_magnification(bundle),
             step=0.05,
             label="Magnification",
-            info="Lower for nuclei of more than 50 pixels across, higher for less than 8",
+            info="0 chooses by the size of the nuclei; lower for larger ones, higher for smaller",
             elem_id="magnification",
         )
     return Controls(

@@ -8,7 +8,7 @@ import gradio as gr
 
 from segmentation.exports import FORMATS
 from ui.api import Api
-from ui.models import Models
+from ui.models import Models, shown_magnification
 from ui.serving_work import turn_at
 from ui.show import as_messages
 
@@ -64,7 +64,7 @@ def build_api(models: Models) -> None:
                 gr.Dropdown(PROJECTIONS, value="", label="projection"),
                 number("pixel_size", 0),
                 gr.Checkbox(False, label="accurate"),
-                number("magnification", own.magnification),
+                number("magnification", shown_magnification(own)),
                 gr.CheckboxGroup(list(FORMATS), value=["labels", "overlay", "csv", "run"], label="formats"),
                 gr.Textbox("", label="model"),
             ],

@@ -12,7 +12,7 @@ from segmentation.exports import DEFAULT_FORMATS, FORMATS, run_record, write_all
 from segmentation.instance_maps import DecodeParams
 from segmentation.model_source import is_hub_id
 from segmentation.training_folder import training_folder
-from ui.models import Models
+from ui.models import Models, shown_magnification
 from ui.session import Found, Session
 from ui.show import as_messages
 from ui.store import Store
@@ -92,7 +92,6 @@ def write_files(session: Session, found: list[Found], bundle: Bundle, model: str
             bundle,
             model=model if is_hub_id(model) else Path(model).name,
             accurate=session.accurate,
-            magnification=session.magnification,
             channel=session.reading.channel,
             pixel_size=result.image.pixel_size,
         )
@@ -109,12 +108,12 @@ def recipe(session: Session, found: Found, bundle: Bundle, model: str) -> tuple[
     reading, params = session.reading, found.result.params
     own = asdict(bundle.decode)
     changed = {f.name: getattr(params, f.name) for f in fields(DecodeParams) if getattr(params, f.name) != own[f.name]}
-    magnification = session.magnification if session.magnification != bundle.magnification else None
+    unasked = session.magnification == shown_magnification(bundle)
     options: dict[str, object] = {
         "channel": reading.channel,
         "projection": reading.projection,
         "accurate": session.accurate or None,
-        "magnification": magnification,
+        "magnification": None if unasked else session.magnification,
     }
     given = {key: value for key, value in options.items() if value is not None}
     reads: dict[str, object] = {key: given.pop(key) for key in ("channel", "projection") if key in given}

@@ -62,7 +62,7 @@ class _Seen:
 
     image: weakref.ref[MicroscopyImage]
     revision: str
-    magnification: float
+    magnification: float | None  # None: chosen by the model
     views: list[LevelView]
 
 
@@ -131,20 +131,21 @@ def build_inside_tab(
         image = given or _example()
         with as_messages():
             segmenter = segmenter_of(*values)
-            part = choose_part(segmenter.bundle, image, magnification_of(*values))
+            asked = magnification_of(*values)
+            part = choose_part(segmenter.bundle, image, asked or segmenter.choose_magnification(image))
             levels = inspect_part(segmenter.bundle, part, segmenter.device)
         views = [view_level(level, segmenter.bundle.maps if level.side == "output" else ()) for level in levels]
-        words = _note(image, part, segmenter.bundle, generated=given is None)
+        words = _note(image, part, segmenter.bundle, generated=given is None, asked=asked is not None)
         joined = "copied and put beside" if segmenter.bundle.stored.name == "unet" else "copied and added"
         drawn = draw_u(part.pixels, views, joined)
         rows, title = _layers(segmenter)
         told = words, drawn, draw_channels(views[0], asked=False), demo_picture(part), rows, gr.Accordion(label=title)
-        return *told, _Seen(weakref.ref(image), segmenter.bundle.revision, part.magnification, views)
+        return *told, _Seen(weakref.ref(image), segmenter.bundle.revision, asked, views)
 
     def arrive(last: _Seen | None, *values: Any) -> Any:
         with as_messages():
             bundle = segmenter_of(*values).bundle
-        asked = bundle.revision, magnification_of(*values) or bundle.magnification
+        asked = bundle.revision, magnification_of(*values)
         same = last is not None and (last.revision, last.magnification) == asked
         if last is not None and same and last.image() is (picture_of(*values) or _example()):
             return gr.skip()
@@ -178,7 +179,7 @@ def demo_picture(part: Part) -> dict[str, Any]:
     return {"width": width, "height": height, "pixels": base64.b64encode(cut.tobytes()).decode()}
 
 
-def _note(image: MicroscopyImage, part: Part, bundle: Bundle, *, generated: bool) -> str:
+def _note(image: MicroscopyImage, part: Part, bundle: Bundle, *, generated: bool, asked: bool) -> str:
     """What was looked into, in a sentence or two of HTML."""
     height, width = part.pixels.shape[:2]
     name = "a generated example" if generated else html.escape(image.name)
@@ -189,7 +190,10 @@ def _note(image: MicroscopyImage, part: Part, bundle: Bundle, *, generated: bool
         place = f"from column {part.columns.start}, row {part.rows.start}"
         what = f"What the network saw: the {pixels} where most happens ({place})"
     factor = part.magnification
-    who = "this model asks" if factor == bundle.magnification else "you asked"
+    if asked and factor != bundle.magnification:
+        who = "you asked"
+    else:
+        who = "suits the size of its nuclei" if bundle.diameter and not asked else "this model asks"
     scaled = "" if factor == 1 else f", magnified {factor:g} times as {who}"
     hint = " No picture was at hand; open one of your own in the first tab, then come back." if generated else ""
     return f"<p>{what}{scaled}.{hint}</p>"

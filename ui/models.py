@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
+from segmentation.bundle import Bundle
 from segmentation.engine import EngineName
 from segmentation.errors import BundleError
 from segmentation.model_source import is_hub_id, resolve
@@ -23,6 +24,11 @@ _CARD = (
     ("held-out kaggle, brightfield", "of them, brightfield"),
 )
 _LIMITS = "For research, not for diagnosis. How good it is on pictures unlike its training data, nobody knows."
+
+
+def shown_magnification(bundle: Bundle) -> float:
+    """What the page's slider starts with: 0 where the model chooses by the size of the nuclei."""
+    return 0.0 if bundle.diameter else bundle.magnification
 
 
 class Models:

@@ -47,6 +47,16 @@ class WatchedSegmenter(Segmenter):
             work.nuclei += result.count
         return result
 
+    def choose_magnification(self, image: MicroscopyImage) -> float:
+        """See :meth:`segmentation.Segmenter.choose_magnification`; its time counts as the network's."""
+        if not (work := current_work()):
+            return self._inner.choose_magnification(image)
+        work.reach("export" if work.program and work.pictures else "read")
+        try:
+            return self._inner.choose_magnification(image)
+        finally:
+            work.reach("network")
+
     def predict_maps(
         self,
         image: MicroscopyImage,

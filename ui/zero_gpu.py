@@ -125,7 +125,7 @@ class LentGpuSegmenter(Segmenter):
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """See :meth:`segmentation.Segmenter.predict_maps`; progress is told when all is done."""
-        factor = check_magnification(self.bundle.magnification if magnification is None else magnification)
+        factor = self.choose_magnification(image) if magnification is None else check_magnification(magnification)
         maps = predict_on_lent_gpu(self._folder, image, accurate, factor)
         if isinstance(maps, NucleoscopeError):
             raise maps
