@@ -35,7 +35,6 @@ def test_run_record_says_how_it_was_made(six_squares: np.ndarray, bundle_folder:
         segmenter.bundle,
         model="bright",
         accurate=True,
-        magnification=2,
         channel=0,
         pixel_size=PixelSize(0.5, 0.25),
         source=source,
