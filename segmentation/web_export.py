@@ -171,6 +171,7 @@ def _description(bundle: Bundle) -> dict[str, Any]:
         "license": LICENSE,
         "maps": list(bundle.maps),
         "magnification": bundle.magnification,
+        "diameter": bundle.diameter,
         "preprocessing": asdict(bundle.preprocessing),
         "decode": asdict(bundle.decode),
         "separation_limit": separation_limit(bundle.maps),

@@ -105,6 +105,21 @@ def test_other_networks_and_magnifications(browser: Browser, tmp_path: Path) -> 
         agree(tifffile.imread(saved(page, "labels", tmp_path)), expected)
 
 
+@pytest.mark.parametrize("size", [0.6, 1, 2.2])
+def test_magnification_by_the_size_of_the_nuclei(browser: Browser, tmp_path: Path, size: float) -> None:
+    bundle = replace(bright_is_nucleus(min_area=4), diameter=24.0)
+    picture = (
+        cells(round(300 * size), round(380 * size)) if size < 2 else np.kron(cells(300, 380), np.ones((3, 3), "u2"))
+    )
+    tifffile.imwrite(tmp_path / "cells.tif", picture)
+    with serve_folder(export_web(bundle, tmp_path / "page")) as address, static_page(browser, address) as page:
+        give(page, tmp_path / "cells.tif")
+        result = Segmenter(bundle, "cpu")(tmp_path / "cells.tif")
+        assert result.count > 3
+        agree(tifffile.imread(saved(page, "labels", tmp_path)), result.labels)
+        expect(page.locator("body")).to_contain_text("by the size of the nuclei")
+
+
 def test_several_threads_where_the_server_isolates_the_page(
     browser: Browser, folder: Path, segmenter: Segmenter, tmp_path: Path
 ) -> None:

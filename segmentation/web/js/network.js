@@ -1,5 +1,6 @@
 // The network, run by onnxruntime's WebAssembly, on a picture of any size.
 import * as ort from "../vendor/ort.wasm.bundle.min.js";
+import { chooseMagnification } from "./magnification.js";
 import { roundHalfEven } from "./numbers.js";
 import { apply, measure } from "./preprocessing.js";
 import { resizeArea, resizeLinear } from "./resize.js";
@@ -17,19 +18,22 @@ export async function loadNetwork(runtime, network) {
 
 // Segmenter.predict_maps: -> { name: Float32Array of width * height }, probabilities. model: model.json.
 export async function predictMaps(session, picture, model, progress) {
-  const { width, height } = picture, { magnification: factor, maps: names } = model;
-  const range = measure(picture, model.preprocessing);
+  const { width, height } = picture, names = model.maps;
+  const range = measure(picture, model.preprocessing), named = (maps, pixels) =>
+    Object.fromEntries(names.map((name, map) => [name, maps.subarray(map * pixels, (map + 1) * pixels)]));
+  const look = async (planes, size, factor) => named(await magnified(session, planes, size, factor, model), size.width * size.height);
+  const factor = await chooseMagnification(picture, model, range, look);
   const tile = roundHalfEven((model.tile / factor) * Math.min(Math.max(factor, 1), 1.5));
   const overlap = Math.min(roundHalfEven(model.overlap / Math.min(factor, 1)), tile >> 1);
   const predict = (place) => {
     const size = { width: place.right - place.left, height: place.bottom - place.top };
-    return magnified(session, apply(picture, place, range), size, model);
+    return magnified(session, apply(picture, place, range), size, factor, model);
   };
   const maps = await predictTiled(predict, { maps: names.length, width, height, tile, overlap, progress });
-  return Object.fromEntries(names.map((name, map) => [name, maps.subarray(map * width * height, (map + 1) * width * height)]));
+  return named(maps, width * height);
 }
 
-async function magnified(session, planes, { width, height }, { magnification: factor, maps: names, preprocessing }) {
+async function magnified(session, planes, { width, height }, factor, { maps: names, preprocessing }) {
   const wide = Math.max(roundHalfEven(width * factor), 1), high = Math.max(roundHalfEven(height * factor), 1);
   const same = wide === width && high === height, resize = factor < 1 ? resizeArea : resizeLinear;
   const input = new Float32Array(preprocessing.channels * wide * high);

@@ -13,4 +13,10 @@ export function splitPlaces(length, parts) {
   return Array.from({ length: parts + 1 }, (_, part) => part * size + Math.min(part, longer));
 }
 
+// Of any number of values, NaN for none.
+export function median(values) {
+  const sorted = Float64Array.from(values).sort(), half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
 export const isFloat = (values) => values instanceof Float32Array || values instanceof Float64Array;

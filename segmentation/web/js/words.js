@@ -1,4 +1,5 @@
 // Numbers as people say them.
+import { median } from "./numbers.js";
 
 const count = (number) => number.toLocaleString("en-US");
 export const nuclei = (number) => `${count(number)} ${number === 1 ? "nucleus" : "nuclei"}`;
@@ -10,15 +11,11 @@ export function describeResult({ kind, channels }, { width, height }, found) {
   return words.join(" \u00b7 ");
 }
 
-function median(values) {
-  const sorted = Float64Array.from(values).sort(), half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
-
 // What the model's card says, as pairs of a term and a text. model: model.json.
-export function describeModel({ revision, license, training, magnification }) {
+export function describeModel({ revision, license, training, magnification, diameter }) {
   const facts = [["Trained on", training.data], ["Pictures", training.pictures], ["Revision", revision || "unsaved"], ["Licence of the weights", license]];
-  if (magnification !== 1) facts.push(["Magnification", `${magnification} times, before the network`]);
+  if (diameter) facts.push(["Magnification", "by the size of the nuclei, before the network"]);
+  else if (magnification !== 1) facts.push(["Magnification", `${magnification} times, before the network`]);
   return facts.filter(([, text]) => text).map(([term, text]) => [term, String(text)]);
 }
 
