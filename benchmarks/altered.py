@@ -1,9 +1,11 @@
 """How scores hold on pictures as another laboratory might take them: validation pictures, each altered in nine ways.
 
-Decode parameters that are chosen on plain pictures alone may suit no others. Each row is one value of
-``min_probability`` (``--values``), everything else as in the bundle; held-out pictures are not looked at.
+What is chosen on plain pictures alone may suit no others. Each column is one value of ``min_probability``
+(``--values``), or of the diameter that nuclei are magnified to (``--diameters``, 0 for the bundle's one magnification),
+everything else as in the bundle; held-out pictures are not looked at.
 
-Run: ``python -m benchmarks.altered [--model BUNDLE] [--root ARCHIVE] [--fold-table folds.csv]`` (three minutes).
+Run: ``python -m benchmarks.altered [--model BUNDLE] [--diameters 0 34] [--root ARCHIVE]
+[--fold-table folds.csv]`` (minutes).
 """
 
 from collections.abc import Callable
@@ -62,21 +64,28 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--model", default=str(DEFAULT_MODEL))
     parser.add_argument("--values", type=float, nargs="+", default=[0.0, 0.7, 0.8, 0.85, 0.9, 0.95])
+    parser.add_argument("--diameters", type=float, nargs="+", help="columns of these, in place of --values")
     options = parser.parse_args()
-    segmenter = Segmenter.from_pretrained(options.model)
-    bundle = segmenter.bundle
-    choices = [replace(bundle.decode, min_probability=value) for value in options.values]
+    bundle = Segmenter.from_pretrained(options.model).bundle
+    if options.diameters:
+        ways = [(Segmenter(replace(bundle, diameter=each)), [bundle.decode]) for each in options.diameters]
+    else:
+        ways = [(Segmenter(bundle), [replace(bundle.decode, min_probability=value) for value in options.values])]
     found = pictures(options, "validation")
     print(f"Kaggle score of {len(found)} validation pictures\n")
-    print("| pictures | " + " | ".join(f"{value:g}" for value in options.values) + " |")
-    print("| --- " * (len(choices) + 1) + "|", flush=True)
+    columns = options.diameters or options.values
+    print("| pictures | " + " | ".join(f"{value:g}" for value in columns) + " |")
+    print("| --- " * (len(columns) + 1) + "|", flush=True)
     rows = []
     for name, alter in ALTERATIONS.items():
         scores = []
         for picture in tqdm(found, desc=name, leave=False):
             pixels, labels = alter(picture.pixels, picture.labels)
-            maps = segmenter.predict_maps(MicroscopyImage(np.ascontiguousarray(pixels), picture.name))
-            scores.append([kaggle_score(decode(maps, params, bundle.maps), labels) for params in choices])
+            image = MicroscopyImage(np.ascontiguousarray(pixels), picture.name)
+            maps = ((segmenter.predict_maps(image), choices) for segmenter, choices in ways)
+            scores.append(
+                [kaggle_score(decode(m, params, bundle.maps), labels) for m, choices in maps for params in choices]
+            )
         rows.append(np.mean(scores, axis=0))
         print(f"| {name} | " + " | ".join(f"{score:.3f}" for score in rows[-1]) + " |", flush=True)
     print("| mean | " + " | ".join(f"{score:.3f}" for score in np.mean(rows, axis=0)) + " |")

@@ -33,8 +33,9 @@ STEPS: tuple[tuple[str, Literal["picture", "outline", "fill"], str], ...] = (
         "fill",
         "Too much found? Raise the <b>probability threshold</b>. Neighbours in one piece? Lower the <b>separation</b>; "
         "nuclei in pieces? Raise it. Debris? Raise the <b>smallest area</b> or the <b>least mean "
-        "probability</b>; faint nuclei missed? Lower that, and the threshold. These answer at once. Nuclei much "
-        "smaller or larger than usual need another <b>magnification</b>, for which the network runs again.",
+        "probability</b>; faint nuclei missed? Lower that, and the threshold. These answer at once. Every "
+        "picture is magnified by the size of its nuclei; if that goes wrong, set the <b>magnification</b> by hand, and "
+        "the network runs again.",
     ),
     (
         "Measure",

@@ -119,9 +119,10 @@ def summary_html(found: Found, table: pd.DataFrame) -> str:
         if key in facts and facts[key] == facts[key]:  # no median of nothing
             told.append(f"median area {facts[key]:,.4g} {unit}")
     size = f"{image.pixel_size.x:g} µm a pixel" if image.pixel_size else "no pixel size: lengths in pixels"
+    magnified = "" if result.magnification == 1 else f", magnified {result.magnification:g} times"
     detail = (
         f"{html.escape(image.name)}: {width} x {height}, {image.colours}, {image.pixels.dtype}, {size}; "
-        f"segmented in {result.seconds:.2f} s"
+        f"segmented in {result.seconds:.2f} s{magnified}"
     )
     notes = "".join(f"<div class='note'>{html.escape(note)}</div>" for note in image.notes)
     return (
