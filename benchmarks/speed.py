@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from segmentation import Segmenter
+from segmentation import Segmenter, read_image
 from segmentation.command_options import ENGINES
 from segmentation.examples import make_example
 from segmentation.instance_maps import decode
@@ -31,22 +31,23 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path(__file__).resolve().parents[1] / "checkpoints" / "nuclei")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0])
-    parser.add_argument("--magnification", type=float, help="of the picture before the network (default: the model's)")
+    parser.add_argument("--magnification", type=float, help="of the picture (default: as its nuclei need it)")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     nuclei = round(500 * (options.size / 1024) ** 2)
     pixels = make_example("fluorescence", 0, height=options.size, width=options.size, nuclei=nuclei).pixels
     segmenter = Segmenter.from_pretrained(options.model, "cpu", engine=options.engine)
-    factor = options.magnification or segmenter.bundle.magnification
+    image, given = read_image(pixels), options.magnification
+    factor = given or segmenter.choose_magnification(image)
     prepared = segmenter.bundle.preprocessing(pixels)
     seen = cv2.resize(prepared, None, fx=factor, fy=factor)
-    result = segmenter(pixels, magnification=factor)
+    result = segmenter(pixels, magnification=given)
     file = io.BytesIO()
     Image.fromarray(pixels.squeeze()).save(file, "PNG")
 
     def end_to_end() -> None:
-        found = segmenter(file.getvalue(), magnification=factor)
+        found = segmenter(file.getvalue(), magnification=given)
         draw_overlay(to_display(found.image), found.labels)
 
     display = to_display(result.image)
@@ -57,8 +58,9 @@ def main() -> None:
         "network alone, magnification 1": lambda: segmenter.predict_prepared(prepared),
         f"network alone, magnification {factor:g}": lambda: segmenter.predict_prepared(seen),
         "preprocessing": lambda: segmenter.bundle.preprocessing(pixels),
+        "first look": lambda: segmenter.choose_magnification(image),
         "decoding": lambda: decode(result.maps, segmenter.bundle.decode, result.names),
-        "array to labels": lambda: segmenter(pixels, magnification=factor),
+        "array to labels": lambda: segmenter(pixels, magnification=given),
         "overlay": lambda: draw_overlay(display, result.labels),
         "PNG to labels to overlay": end_to_end,
     }

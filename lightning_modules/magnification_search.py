@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_modules.pictures import LabelledPicture
-from segmentation.automatic_magnification import suited_factor
+from segmentation.automatic_magnification import largest_factor, suited_factor
 from segmentation.image_io import MicroscopyImage
 from segmentation.instance_maps import decode
 from segmentation.scores import kaggle_score
@@ -41,7 +41,10 @@ def search_diameter(
         return known[index, factor]
 
     def mean_score(diameter: float) -> float:
-        factors = [suited_factor(diameter, each) if diameter and each else bundle.magnification for each in found]
+        factors = [
+            suited_factor(diameter, each, largest_factor(*image.shape)) if diameter and each else bundle.magnification
+            for image, each in zip(images, found, strict=True)
+        ]
         return float(np.mean([score(index, factor) for index, factor in enumerate(factors)]))
 
     best, best_score = 0.0, mean_score(0.0)

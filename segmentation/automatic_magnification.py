@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from segmentation.tiling import Tile
 
 # The only factors that are chosen: pictures of one kind should get the same, and engines know few sizes of tiles.
-FACTORS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
+FACTORS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.25, 1.5, 1.75, 2.0)
+LARGE = 1.5  # the largest for pictures that take long, but in accurate mode; 2 takes 1.8 times as long as this
 LOOK = 0.5  # magnification of the first look: large nuclei are whole to the network, and it takes a tenth of the time
-_WHOLE = 2**19  # pixels of a picture that is looked at whole; of a larger one, some windows
-_SIDE, _WINDOWS = 320, 4  # pixels, and how many of them
+_WHOLE = 2**19  # pixels of a picture that takes a moment and is looked at whole; of a larger one, some windows
+_SIDE, _WINDOWS = 256, 4  # pixels, and how many of them
 _MOST = 8  # candidates down and across
 
 
@@ -66,10 +67,15 @@ def typical_diameter(labels: Sequence[NDArray]) -> float:
     return float(np.median(2 * np.sqrt(areas / np.pi))) if len(areas) else 0.0
 
 
-def suited_factor(suited: float, diameter: float) -> float:
+def suited_factor(suited: float, diameter: float, largest: float = FACTORS[-1]) -> float:
     """The one of ``FACTORS`` that makes nuclei of ``diameter`` pixels ``suited`` pixels wide most nearly."""
     wanted = math.log(suited / diameter)
-    return min(FACTORS, key=lambda factor: abs(math.log(factor) - wanted))
+    return min((each for each in FACTORS if each <= largest), key=lambda factor: abs(math.log(factor) - wanted))
+
+
+def largest_factor(height: int, width: int, *, accurate: bool = False) -> float:
+    """The most that a picture is magnified by itself: ``LARGE`` if that of ``FACTORS`` would take long."""
+    return FACTORS[-1] if accurate or height * width <= _WHOLE else LARGE
 
 
 def windows_to_look_at(height: int, width: int, contrast: Callable[[Tile], float]) -> list[Tile]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segmentation.automatic_magnification import LOOK, TileNetwork, first_look, suited_factor
+from segmentation.automatic_magnification import LOOK, TileNetwork, first_look, largest_factor, suited_factor
 from segmentation.bundle import Bundle, check_magnification
 from segmentation.devices import choose_device
 from segmentation.engine import EngineName, choose_engine, make_runner
@@ -104,8 +104,8 @@ class Segmenter:
             image: a path, a file's bytes, an array ``(H, W)`` or ``(H, W, C)``, or a Pillow picture.
             params: decode parameters; the bundle's own by default.
             channel: segment this channel alone: its number, counted from 0, or its name in the file.
-            accurate: average the network's answers to the picture turned and mirrored in all eight ways; takes eight
-                times as long.
+            accurate: average the network's answers to the picture turned and mirrored in all eight ways, and magnify
+                small nuclei more in large pictures; takes eight times as long and more.
             magnification: of the picture before the network; chosen by the size of its nuclei by default, see
                 :meth:`choose_magnification`. Time grows with its square.
             progress: called with the fraction done, in (0, 1].
@@ -117,7 +117,7 @@ class Segmenter:
         picture = read_image(image, channel=channel)
         params = params or self.bundle.decode
         start = time.perf_counter()
-        factor = self.choose_magnification(picture) if magnification is None else check_magnification(magnification)
+        factor = self._factor(picture, magnification, accurate)
         maps = self.predict_maps(picture, accurate=accurate, magnification=factor, progress=progress)
         labels = decode(maps, params, self.bundle.maps)
         seconds = time.perf_counter() - start
@@ -148,7 +148,7 @@ class Segmenter:
     ) -> NDArray[np.float32]:
         """The network's maps ``(maps, H, W)`` in [0, 1]; large pictures go through in tiles."""
         height, width = image.shape
-        factor = self.choose_magnification(image) if magnification is None else check_magnification(magnification)
+        factor = self._factor(image, magnification, accurate)
         intensity = self.bundle.preprocessing.measure(image.pixels)
         tiles = self.tiles(intensity, factor, accurate=accurate)
         return predict_tiled(
@@ -161,7 +161,12 @@ class Segmenter:
             progress=progress,
         )
 
-    def choose_magnification(self, image: MicroscopyImage) -> float:
+    def _factor(self, image: MicroscopyImage, magnification: float | None, accurate: bool) -> float:
+        if magnification is None:
+            return self.choose_magnification(image, accurate=accurate)
+        return check_magnification(magnification)
+
+    def choose_magnification(self, image: MicroscopyImage, *, accurate: bool = False) -> float:
         """What suits the nuclei of a picture: the bundle's own for all, or by the size that a first look finds.
 
         The bundle's decode parameters tell how large they are, whatever the user's are, so that a moved slider never
@@ -170,10 +175,15 @@ class Segmenter:
         if not self.bundle.diameter:
             return self.bundle.magnification
         intensity = self.bundle.preprocessing.measure(image.pixels)
-        return self.magnification_of(image.shape, image.pixels.__getitem__, intensity)
+        return self.magnification_of(image.shape, image.pixels.__getitem__, intensity, accurate=accurate)
 
     def magnification_of(
-        self, shape: tuple[int, int], read: Callable[[Tile], NDArray], intensity: IntensityRange
+        self,
+        shape: tuple[int, int],
+        read: Callable[[Tile], NDArray],
+        intensity: IntensityRange,
+        *,
+        accurate: bool = False,
     ) -> float:
         """:meth:`choose_magnification` for what need not be in memory.
 
@@ -181,10 +191,15 @@ class Segmenter:
             shape: height and width of the picture in pixels.
             read: gives the pixels ``(h, w, C)`` of a window.
             intensity: of the whole picture.
+            accurate: magnify small nuclei more, whatever the time.
         """
         suited = self.bundle.diameter
         found = self.diameter_of(shape, read, intensity) if suited else 0.0
-        return suited_factor(suited, found) if found else self.bundle.magnification
+        return (
+            suited_factor(suited, found, largest_factor(*shape, accurate=accurate))
+            if found
+            else self.bundle.magnification
+        )
 
     def diameter_of(self, shape: tuple[int, int], read: Callable[[Tile], NDArray], intensity: IntensityRange) -> float:
         """Median diameter in pixels of the nuclei that a first look sees, 0 for none; see :meth:`magnification_of`."""

@@ -145,7 +145,9 @@ class _Work:
             self._report(0, fraction)
         intensity, factor = self.ledger.intensity, self.settings.magnification
         if factor is None:
-            factor = self.segmenter.magnification_of(self.slide.shape, lambda tile: self.slide.read(*tile), intensity)
+            factor = self.segmenter.magnification_of(
+                self.slide.shape, lambda tile: self.slide.read(*tile), intensity, accurate=self.settings.accurate
+            )
         self.magnification = factor
         network = self.segmenter.tiles(intensity, factor, accurate=self.settings.accurate)
         tiles = TileReader(

@@ -11,7 +11,7 @@ from segmentation import Segmenter
 from segmentation.examples import make_example
 from segmentation.scores import match
 
-COUNT, CHECKSUM = 40, "429dec9adaf8e9e6"
+COUNT, CHECKSUM = 40, "26952336f987ceca"
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +53,9 @@ def test_one_nucleus_in_noise(shipped: Segmenter, level: int) -> None:
     assert shipped(one_nucleus(level, 256)).count == 1
 
 
-@pytest.mark.parametrize(
-    ("diameter", "magnification"),
-    [(5, None), (9, None), (16, None), (30, None), (40, 1.0), (60, 0.3), (80, 0.3), (100, 0.2), (140, 0.2)],
-)
-def test_nuclei_of_any_size_survive(shipped: Segmenter, diameter: int, magnification: float | None) -> None:
-    """Well apart, bright and smooth: size alone may not lose a nucleus, nor cut it in pieces.
-
-    Huge ones, beyond what training has shown, need the magnification turned down, as README says.
-    """
+@pytest.mark.parametrize("diameter", [5, 9, 16, 30, 40, 60, 80, 100, 140])
+def test_nuclei_of_any_size_survive(shipped: Segmenter, diameter: int) -> None:
+    """Well apart, bright and smooth: size alone may not lose a nucleus, nor cut it in pieces; nothing has to be set."""
     size = max(6 * diameter, 96)
     rows, columns = np.mgrid[:size, :size]
     picture = np.full((size, size), 12.0)
@@ -69,5 +63,5 @@ def test_nuclei_of_any_size_survive(shipped: Segmenter, diameter: int, magnifica
     for y, x in centres:
         picture += 180 * np.clip((diameter / 2 - np.hypot(rows - y, columns - x)) / 2 + 0.5, 0, 1)
     picture += np.random.default_rng(0).normal(0, 2, picture.shape)
-    found = shipped(np.clip(picture, 0, 255).astype(np.uint8), magnification=magnification)
+    found = shipped(np.clip(picture, 0, 255).astype(np.uint8))
     assert found.count == len(centres)

@@ -156,7 +156,7 @@ def build_controls(models: Models) -> Controls:
         accurate = gr.Checkbox(
             False,
             label="Accurate mode",
-            info="Averages eight turned and mirrored views; takes eight times as long",
+            info="Averages eight turned and mirrored views; takes eight times as long or more",
             elem_id="accurate",
         )
         magnification = gr.Slider(

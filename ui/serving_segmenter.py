@@ -47,13 +47,13 @@ class WatchedSegmenter(Segmenter):
             work.nuclei += result.count
         return result
 
-    def choose_magnification(self, image: MicroscopyImage) -> float:
+    def choose_magnification(self, image: MicroscopyImage, *, accurate: bool = False) -> float:
         """See :meth:`segmentation.Segmenter.choose_magnification`; its time counts as the network's."""
         if not (work := current_work()):
-            return self._inner.choose_magnification(image)
+            return self._inner.choose_magnification(image, accurate=accurate)
         work.reach("export" if work.program and work.pictures else "read")
         try:
-            return self._inner.choose_magnification(image)
+            return self._inner.choose_magnification(image, accurate=accurate)
         finally:
             work.reach("network")
 

@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.bundle import Bundle, check_magnification
+from segmentation.bundle import Bundle
 from segmentation.engine import EngineName
 from segmentation.errors import NucleoscopeError, ParameterError
 from segmentation.microscopy_image import MicroscopyImage
@@ -125,7 +125,7 @@ class LentGpuSegmenter(Segmenter):
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """See :meth:`segmentation.Segmenter.predict_maps`; progress is told when all is done."""
-        factor = self.choose_magnification(image) if magnification is None else check_magnification(magnification)
+        factor = self._factor(image, magnification, accurate)
         maps = predict_on_lent_gpu(self._folder, image, accurate, factor)
         if isinstance(maps, NucleoscopeError):
             raise maps

@@ -15,7 +15,13 @@ from lightning_modules.magnification_search import search_diameter
 from lightning_modules.segmentation_module import SegmentationModule
 from segmentation import Bundle, MicroscopyImage, Segmenter
 from segmentation.__main__ import main
-from segmentation.automatic_magnification import FACTORS, suited_factor, typical_diameter, windows_to_look_at
+from segmentation.automatic_magnification import (
+    FACTORS,
+    largest_factor,
+    suited_factor,
+    typical_diameter,
+    windows_to_look_at,
+)
 from segmentation.batch_settings import Settings, fingerprint
 from segmentation.bundle import CONFIG
 from segmentation.errors import BundleError, ParameterError
@@ -40,10 +46,11 @@ def test_the_median_diameter_is_scikit_images() -> None:
 
 def test_factors_bring_nuclei_to_the_size_that_suits() -> None:
     assert suited_factor(30, 30) == 1
-    assert suited_factor(30, 15) == 2
-    assert suited_factor(30, 1) == max(FACTORS)
+    assert suited_factor(30, 20) == 1.5
+    assert suited_factor(30, 15) == suited_factor(30, 1) == max(FACTORS) == 2
+    assert suited_factor(30, 15, 1.5) == suited_factor(30, 1, 1.5) == 1.5
     assert suited_factor(30, 3000) == min(FACTORS)
-    for diameter in np.geomspace(13, 100, 40):
+    for diameter in np.geomspace(17, 100, 40):
         assert 0.8 < suited_factor(30, diameter) * diameter / 30 < 1.25
 
 
@@ -58,12 +65,12 @@ def test_windows_lie_in_the_picture(shape: tuple[int, int]) -> None:
         assert found == [(slice(0, shape[0]), slice(0, shape[1]))]
     else:
         assert len(found) <= 4
-        assert sum((tile[0].stop - tile[0].start) * (tile[1].stop - tile[1].start) for tile in found) <= 4 * 320**2
+        assert sum((tile[0].stop - tile[0].start) * (tile[1].stop - tile[1].start) for tile in found) <= 4 * 256**2
     if len(asked) > 4:  # those that look most promising, here the ones to the left
         assert max(tile[1].start for tile in found) <= min(t[1].start for t in asked if t not in found)
 
 
-@pytest.mark.parametrize(("side", "factor"), [(6, 2.5), (10, 1.75), (17, 1.0), (24, 0.7)])
+@pytest.mark.parametrize(("side", "factor"), [(6, 2.0), (10, 1.75), (17, 1.0), (24, 0.7)])
 def test_larger_nuclei_are_magnified_less(choosing: Segmenter, side: int, factor: float) -> None:
     picture = squares(96, 128, side)
     result = choosing(picture)
@@ -71,6 +78,15 @@ def test_larger_nuclei_are_magnified_less(choosing: Segmenter, side: int, factor
     np.testing.assert_array_equal(result.maps, choosing(picture, magnification=factor).maps)
     np.testing.assert_array_equal(result.maps, choosing.predict_maps(result.image))
     assert choosing(picture, magnification=1.25).magnification == 1.25
+
+
+def test_accurate_mode_magnifies_small_nuclei_in_large_pictures_more(choosing: Segmenter) -> None:
+    picture = np.tile(squares(96, 128, 6), (7, 7))
+    assert largest_factor(*picture.shape) == 1.5
+    for accurate, factor in ((False, 1.5), (True, 2.0)):
+        result = choosing(picture, accurate=accurate)
+        assert (result.count, result.magnification) == (6 * 49, factor)
+        np.testing.assert_array_equal(result.maps, choosing.predict_maps(result.image, accurate=accurate))
 
 
 def test_own_parameters_do_not_change_it(choosing: Segmenter) -> None:
@@ -90,7 +106,7 @@ def test_nothing_found_leaves_the_bundles_own(bundle: Bundle) -> None:
 def test_a_large_picture_is_measured_where_something_is(choosing: Segmenter) -> None:
     picture = np.full((2000, 1800), 10, np.uint8)
     picture[1200:1488, 1500:1756] = np.tile(squares(96, 128, 6), (3, 2))
-    assert choosing(picture).magnification == 2.5
+    assert choosing(picture).magnification == 1.5
 
 
 def test_a_slide_gets_what_the_picture_gets(choosing: Segmenter, tmp_path: Path) -> None:
@@ -101,7 +117,7 @@ def test_a_slide_gets_what_the_picture_gets(choosing: Segmenter, tmp_path: Path)
     whole = choosing(picture)
     np.testing.assert_array_equal(tifffile.imread(next((tmp_path / "out").glob("*label*"))), whole.labels)
     record = json.loads(next((tmp_path / "out").glob("*run.json")).read_text())
-    assert record["settings"]["magnification"] == whole.magnification == 2.5
+    assert record["settings"]["magnification"] == whole.magnification == 2
 
 
 def test_the_command_line_notes_it(tmp_path: Path) -> None:
@@ -144,7 +160,7 @@ def test_a_module_takes_the_bundles(bundle: Bundle, tmp_path: Path) -> None:
 class _SharpAt(Segmenter):
     """Finds everything at one magnification, and nothing at others; sees nuclei of 10 pixels at a first look."""
 
-    factor = 2.0
+    factor = 1.5
 
     def diameter_of(self, *_args: object) -> float:
         return 10.0
@@ -160,9 +176,9 @@ def test_the_search_finds_the_size_that_suits(bundle: Bundle) -> None:
     truth[30:] += np.where(truth[30:] > 0, 10, 0)
     pictures = [LabelledPicture(np.dstack([picture] * 3), truth, "squares", "fluorescence")]
     segmenter = _SharpAt(bundle, "cpu")
-    assert search_diameter(segmenter, pictures, (5, 20, 40)) == (20, 1)
+    assert search_diameter(segmenter, pictures, (5, 15, 8)) == (15, 1)
     segmenter.factor = bundle.magnification
-    assert search_diameter(segmenter, pictures, (5, 20, 40)) == (0, 1)
+    assert search_diameter(segmenter, pictures, (5, 15, 8)) == (0, 1)
 
 
 @pytest.mark.parametrize("side", [8, 12, 24])

@@ -16,7 +16,7 @@ from skimage.measure import regionprops
 
 from segmentation import DecodeParams, Preprocessing, Segmenter, read_image
 from segmentation import segmenter as segmenter_module
-from segmentation.automatic_magnification import suited_factor, windows_to_look_at
+from segmentation.automatic_magnification import largest_factor, suited_factor, windows_to_look_at
 from segmentation.instance_maps import MapName, decode
 from segmentation.tiling import Tile, blend_weights, predict_tiled
 from segmentation.watershed import split_by_landscape
@@ -202,16 +202,17 @@ def test_windows_and_factors_of_the_first_look(page: Page, shape: tuple[int, int
         return float((top * 31 + left * 17) % 1009)
 
     asked = """async ([height, width, diameters]) => {
-        const { suitedFactor, windowsToLookAt } = await import(new URL("js/magnification.js", document.baseURI));
+        const js = await import(new URL("js/magnification.js", document.baseURI));
+        const { largestFactor, suitedFactor, windowsToLookAt } = js;
         const places = windowsToLookAt(height, width, ({ top, left }) => (top * 31 + left * 17) % 1009);
         const edges = places.map(({ top, bottom, left, right }) => [top, bottom, left, right]);
-        return [edges, diameters.map((diameter) => suitedFactor(30, diameter))];
+        return [edges, diameters.map((diameter) => suitedFactor(30, diameter, largestFactor(height, width)))];
     }"""
     diameters = np.geomspace(0.5, 500, 200)
     places, factors = page.evaluate(asked, [*shape, diameters.tolist()])
     expected = windows_to_look_at(*shape, lambda tile: contrast(tile[0].start, tile[1].start))
     assert places == [[rows.start, rows.stop, columns.start, columns.stop] for rows, columns in expected]
-    assert factors == [suited_factor(30, diameter) for diameter in diameters]
+    assert factors == [suited_factor(30, diameter, largest_factor(*shape)) for diameter in diameters]
 
 
 # A network that answers with what it is given, and notes it.

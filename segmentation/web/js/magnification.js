@@ -3,8 +3,8 @@ import { decode } from "./decode.js";
 import { median, roundHalfEven } from "./numbers.js";
 import { apply } from "./preprocessing.js";
 
-const FACTORS = [0.25, 0.35, 0.5, 0.7, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5], LOOK = 0.5;
-const WHOLE = 2 ** 19, SIDE = 320, WINDOWS = 4, MOST = 8;
+const FACTORS = [0.25, 0.35, 0.5, 0.7, 1.0, 1.25, 1.5, 1.75, 2.0], LARGE = 1.5, LOOK = 0.5;
+const WHOLE = 2 ** 19, SIDE = 256, WINDOWS = 4, MOST = 8;
 
 // predict(planes, { width, height }, factor) -> a Promise of { name: Float32Array }, the network's maps of a window.
 export async function chooseMagnification(picture, model, range, predict) {
@@ -20,7 +20,7 @@ export async function chooseMagnification(picture, model, range, predict) {
       for (const label of labels) found[label]++;
       areas.push(...found.subarray(1));
     }
-    if (areas.length) return suitedFactor(model.diameter, typicalDiameter(areas));
+    if (areas.length) return suitedFactor(model.diameter, typicalDiameter(areas), largestFactor(picture.height, picture.width));
   }
   return model.magnification;
 }
@@ -28,9 +28,12 @@ export async function chooseMagnification(picture, model, range, predict) {
 // Median diameter of discs of these areas.
 const typicalDiameter = (areas) => median(areas.map((area) => 2 * Math.sqrt(area / Math.PI)));
 
-export function suitedFactor(suited, diameter) {
+// What takes a moment anyway may be magnified more.
+export const largestFactor = (height, width) => (height * width <= WHOLE ? FACTORS.at(-1) : LARGE);
+
+export function suitedFactor(suited, diameter, largest = FACTORS.at(-1)) {
   const wanted = Math.log(suited / diameter), away = (factor) => Math.abs(Math.log(factor) - wanted);
-  return FACTORS.reduce((best, factor) => (away(factor) < away(best) ? factor : best));
+  return FACTORS.filter((factor) => factor <= largest).reduce((best, factor) => (away(factor) < away(best) ? factor : best));
 }
 
 // All of a small picture; of a large one, the windows of most contrast of some that are spread evenly.
