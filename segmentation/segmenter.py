@@ -194,16 +194,23 @@ class Segmenter:
             accurate: magnify small nuclei more, whatever the time.
         """
         suited = self.bundle.diameter
-        found = self.diameter_of(shape, read, intensity) if suited else 0.0
+        found = self.diameter_of(shape, read, intensity, accurate=accurate) if suited else 0.0
         return (
             suited_factor(suited, found, largest_factor(*shape, accurate=accurate))
             if found
             else self.bundle.magnification
         )
 
-    def diameter_of(self, shape: tuple[int, int], read: Callable[[Tile], NDArray], intensity: IntensityRange) -> float:
+    def diameter_of(
+        self,
+        shape: tuple[int, int],
+        read: Callable[[Tile], NDArray],
+        intensity: IntensityRange,
+        *,
+        accurate: bool = False,
+    ) -> float:
         """Median diameter in pixels of the nuclei that a first look sees, 0 for none; see :meth:`magnification_of`."""
-        looks = (self.tiles(intensity, factor) for factor in (LOOK, self.bundle.magnification))
+        looks = (self.tiles(intensity, factor, accurate=accurate) for factor in (LOOK, self.bundle.magnification))
         return first_look(looks, lambda maps: decode(maps, self.bundle.decode, self.bundle.maps), shape, read)
 
     def tiles(self, intensity: IntensityRange, factor: float, *, accurate: bool = False) -> TileNetwork:

@@ -20,6 +20,7 @@ OFF = {
     "flip": False,
     "quarter_turns": False,
     "scale": (1.0, 1.0),
+    "diameter": 0.0,
     "shear": 0.0,
     "elastic": 0.0,
     "brightness": 0.0,

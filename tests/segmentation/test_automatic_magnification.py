@@ -162,7 +162,7 @@ class _SharpAt(Segmenter):
 
     factor = 1.5
 
-    def diameter_of(self, *_args: object) -> float:
+    def diameter_of(self, *_: object, **_named: object) -> float:
         return 10.0
 
     def predict_maps(self, image: MicroscopyImage, *, magnification: float | None = None, **_: object) -> np.ndarray:
