@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data_modules.pictures import LabelledPicture
-from segmentation.automatic_magnification import largest_factor, suited_factor
+from segmentation.automatic_magnification import Measured, largest_factor, suited_factor
 from segmentation.image_io import MicroscopyImage
 from segmentation.instance_maps import decode
 from segmentation.scores import kaggle_score
@@ -30,7 +30,7 @@ def search_diameter(
     found = []
     for image in tqdm(images, desc="measuring nuclei", leave=False):
         intensity = bundle.preprocessing.measure(image.pixels)
-        found.append(segmenter.diameter_of(image.shape, image.pixels.__getitem__, intensity))
+        found.append(segmenter.diameter_of(Measured(image.shape, image.pixels.__getitem__, intensity)))
     known: dict[tuple[int, float], float] = {}  # candidates share most of their factors
 
     def score(index: int, factor: float) -> float:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation.preprocessing import IntensityRange
 from segmentation.tiling import Tile
 
 # The only factors that are chosen: pictures of one kind should get the same, and engines know few sizes of tiles.
@@ -31,6 +32,14 @@ class TileNetwork(NamedTuple):
     predict: Callable[[NDArray[np.float32]], NDArray[np.float32]]  # these -> (maps, h, w) in [0, 1]
     side: int
     overlap: int
+
+
+class Measured(NamedTuple):
+    """A picture that need not be in memory: its height and width, what reads windows ``(h, w, C)``, its intensities."""
+
+    shape: tuple[int, int]
+    read: Callable[[Tile], NDArray]
+    intensity: IntensityRange
 
 
 def first_look(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segmentation.automatic_magnification import LOOK, TileNetwork, first_look, largest_factor, suited_factor
+from segmentation.automatic_magnification import LOOK, Measured, TileNetwork, first_look, largest_factor, suited_factor
 from segmentation.bundle import Bundle, check_magnification
 from segmentation.devices import choose_device
 from segmentation.engine import EngineName, choose_engine, make_runner
@@ -21,7 +21,7 @@ from segmentation.model_source import resolve
 from segmentation.preprocessing import IntensityRange
 from segmentation.projection import Projection
 from segmentation.result import Segmentation
-from segmentation.tiling import Tile, predict_tiled
+from segmentation.tiling import predict_tiled
 
 if TYPE_CHECKING:
     from segmentation.hub_push import Published
@@ -175,43 +175,23 @@ class Segmenter:
         if not self.bundle.diameter:
             return self.bundle.magnification
         intensity = self.bundle.preprocessing.measure(image.pixels)
-        return self.magnification_of(image.shape, image.pixels.__getitem__, intensity, accurate=accurate)
+        picture = Measured(image.shape, image.pixels.__getitem__, intensity)
+        return self.magnification_of(picture, accurate=accurate)
 
-    def magnification_of(
-        self,
-        shape: tuple[int, int],
-        read: Callable[[Tile], NDArray],
-        intensity: IntensityRange,
-        *,
-        accurate: bool = False,
-    ) -> float:
-        """:meth:`choose_magnification` for what need not be in memory.
+    def magnification_of(self, picture: Measured, *, accurate: bool = False) -> float:
+        """:meth:`choose_magnification` for what need not be in memory."""
+        bundle = self.bundle
+        found = self.diameter_of(picture, accurate=accurate) if bundle.diameter else 0.0
+        largest = largest_factor(*picture.shape, accurate=accurate)
+        return suited_factor(bundle.diameter, found, largest) if found else bundle.magnification
 
-        Args:
-            shape: height and width of the picture in pixels.
-            read: gives the pixels ``(h, w, C)`` of a window.
-            intensity: of the whole picture.
-            accurate: magnify small nuclei more, whatever the time.
-        """
-        suited = self.bundle.diameter
-        found = self.diameter_of(shape, read, intensity, accurate=accurate) if suited else 0.0
-        return (
-            suited_factor(suited, found, largest_factor(*shape, accurate=accurate))
-            if found
-            else self.bundle.magnification
-        )
-
-    def diameter_of(
-        self,
-        shape: tuple[int, int],
-        read: Callable[[Tile], NDArray],
-        intensity: IntensityRange,
-        *,
-        accurate: bool = False,
-    ) -> float:
+    def diameter_of(self, picture: Measured, *, accurate: bool = False) -> float:
         """Median diameter in pixels of the nuclei that a first look sees, 0 for none; see :meth:`magnification_of`."""
-        looks = (self.tiles(intensity, factor, accurate=accurate) for factor in (LOOK, self.bundle.magnification))
-        return first_look(looks, lambda maps: decode(maps, self.bundle.decode, self.bundle.maps), shape, read)
+        factors = LOOK, self.bundle.magnification
+        looks = (self.tiles(picture.intensity, factor, accurate=accurate) for factor in factors)
+        return first_look(
+            looks, lambda maps: decode(maps, self.bundle.decode, self.bundle.maps), picture.shape, picture.read
+        )
 
     def tiles(self, intensity: IntensityRange, factor: float, *, accurate: bool = False) -> TileNetwork:
         """How tiles of a picture whose whole was measured go through the network, magnified by ``factor``."""

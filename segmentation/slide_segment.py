@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segmentation.automatic_magnification import Measured
 from segmentation.batch_outcome import Page
 from segmentation.batch_settings import Settings, fingerprint
 from segmentation.segmenter import Progress, Segmenter
@@ -145,9 +146,8 @@ class _Work:
             self._report(0, fraction)
         intensity, factor = self.ledger.intensity, self.settings.magnification
         if factor is None:
-            factor = self.segmenter.magnification_of(
-                self.slide.shape, lambda tile: self.slide.read(*tile), intensity, accurate=self.settings.accurate
-            )
+            whole = Measured(self.slide.shape, lambda tile: self.slide.read(*tile), intensity)
+            factor = self.segmenter.magnification_of(whole, accurate=self.settings.accurate)
         self.magnification = factor
         network = self.segmenter.tiles(intensity, factor, accurate=self.settings.accurate)
         tiles = TileReader(
