@@ -1,5 +1,6 @@
 """What the network is taught (encode) and how its answer becomes labels (decode), side by side."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -104,6 +105,9 @@ def encode(labels: NDArray, names: Sequence[MapName] = FOREGROUND) -> NDArray[np
         edge = boundary(labels)
         maps["boundary"] = edge
         inside = cv2.distanceTransform((foreground & ~edge).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        # Where nothing bounds the nucleus (a crop wholly inside one), the distance is infinite; some builds of OpenCV
+        # say 1e19 and some the diagonal. No true one is longer than the diagonal.
+        inside = np.minimum(inside, math.hypot(*labels.shape))
         # OpenCV's distances differ in the last bits from call to call, and a resumed training must not. Squared, the
         # true ones are whole numbers.
         inside = np.sqrt(np.rint(np.square(inside)))

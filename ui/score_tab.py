@@ -62,6 +62,8 @@ def build_score_tab(store: Store, visit: gr.Textbox, picker: gr.Dropdown) -> Non
         show_progress_on=[verdict],
         api_visibility="private",
         api_name="score_on_page",
+        # Else files that are dropped while "clear" is still on its way would be ignored.
+        trigger_mode="always_last",
         concurrency_limit=2,
     )
 
