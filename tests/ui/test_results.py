@@ -145,3 +145,30 @@ def test_score_against_a_truth(page: Page, pictures: tuple[Path, Path], segmente
     page.get_by_role("button", name="Clear").last.click()
     page.set_input_files("#truth input[type=file]", str(tmp_path / "small.tif"))
     expect(page.locator(".toast-body")).to_contain_text("260 x 50")
+
+
+SLOW_EVENTS = """() => {
+  const asked = window.fetch;
+  window.fetch = async (...request) => {
+    if (String(request[0].url ?? request[0]).includes("queue/join")) await new Promise(go => setTimeout(go, 1500));
+    return asked(...request);
+  };
+}"""
+
+
+def test_a_truth_that_follows_a_clear_at_once(
+    page: Page, pictures: tuple[Path, Path], segmenter: Segmenter, tmp_path: Path
+) -> None:
+    """Gradio ignores an event while the one before it is on its way, unless it is asked to keep the last."""
+    give(page, pictures[0])
+    truth = segmenter(pictures[0]).labels
+    tifffile.imwrite(tmp_path / "truth.tif", truth)
+    page.get_by_role("tab", name="Score").click()
+    page.set_input_files("#truth input[type=file]", str(tmp_path / "truth.tif"))
+    count = len(np.unique(truth)) - 1
+    expect(page.locator("#verdict .count")).to_have_text(f"{count} of {count} nuclei found")
+    page.evaluate(SLOW_EVENTS)
+    page.get_by_role("button", name="Clear").last.click()
+    page.set_input_files("#truth input[type=file]", str(tmp_path / "truth.tif"))
+    expect(page.locator("#verdict .count")).to_be_hidden()
+    expect(page.locator("#verdict .count")).to_have_text(f"{count} of {count} nuclei found")
