@@ -1,7 +1,8 @@
-"""Outlines against scikit-image, colours by their rules."""
+"""Outlines against scikit-image and SciPy, colours by their rules."""
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
 from segmentation import MicroscopyImage, overlay
@@ -36,6 +37,15 @@ def test_wider_outlines_lie_within_the_nuclei() -> None:
         inner = np.zeros((20, 20), bool)
         inner[4 + width : 16 - width, 4 + width : 16 - width] = True
         np.testing.assert_array_equal(outlines(labels, width), (labels > 0) & ~inner)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (2, 2), (33, 47)])
+@pytest.mark.parametrize("width", [1, 2, 3, 9])
+def test_any_labels_match_two_filters(shape: tuple[int, int], width: int) -> None:
+    labels = np.random.default_rng(width).integers(0, 3, shape).repeat(2, 0).repeat(3, 1).astype(np.uint32) * 70_000
+    size = 2 * width + 1
+    highest, lowest = ndimage.maximum_filter(labels, size), ndimage.minimum_filter(labels, size)
+    np.testing.assert_array_equal(outlines(labels, width), (labels > 0) & (highest != lowest))
 
 
 def test_no_labels_no_outlines() -> None:
