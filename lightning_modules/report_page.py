@@ -98,9 +98,10 @@ def _scores(summaries: Sequence[Summary]) -> str:
     rows = []
     for s in summaries:
         counts = [f"{number:,}" for number in (s.pictures, s.nuclei, s.predicted)]
-        rows.append(
-            _row(s.kind, [*counts, *(f"{v:.3f}" for v in (s.kaggle, s.ap[0], s.ap[5], s.ap[8], s.iou, s.dice))])
-        )
+        low, high = s.kaggle_interval
+        kaggle = f"{s.kaggle:.3f}" + ("" if np.isnan(low) else f"<small>{low:.3f} to {high:.3f}</small>")
+        others = (f"{value:.3f}" for value in (s.ap[0], s.ap[5], s.ap[8], s.iou, s.dice))
+        rows.append(_row(s.kind, [*counts, kaggle, *others]))
     return "".join(rows)
 
 

@@ -1,6 +1,7 @@
 """The numbers of a test report: one small record a picture, sums over pictures, and the CSV files."""
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import bootstrap
 
 from data_modules.pictures import KINDS, Kind
 from segmentation.error_analysis import SIZE_EDGES, ErrorCounts, SizeCounts, errors_by_cause, recall_by_size
@@ -77,6 +79,7 @@ class Summary:
         nuclei: true ones in them.
         predicted: nuclei in the answers.
         kaggle: mean over pictures.
+        kaggle_interval: where that mean lies for 95 of 100 such sets of pictures; NaN for a single one.
         iou: of the foreground, pixels of all pictures pooled.
         dice: likewise.
         ap: ``(10,)`` at each of ``THRESHOLDS``, nuclei of all pictures pooled.
@@ -89,6 +92,7 @@ class Summary:
     nuclei: int
     predicted: int
     kaggle: float
+    kaggle_interval: tuple[float, float]
     iou: float
     dice: float
     ap: NDArray[np.float64]
@@ -109,18 +113,35 @@ def _summary(kind: str, pictures: list[PictureScores]) -> Summary:
     ]
     both, predicted, true = (sum(p.foreground[part] for p in pictures) for part in range(3))
     either, total = predicted + true - both, predicted + true
+    kaggle = [p.kaggle for p in pictures]
     return Summary(
         kind,
         pictures=len(pictures),
         nuclei=sum(p.nuclei for p in pictures),
         predicted=sum(p.predicted for p in pictures),
-        kaggle=float(np.mean([p.kaggle for p in pictures])),
+        kaggle=float(np.mean(kaggle)),
+        kaggle_interval=interval_of_mean(kaggle),
         iou=both / either if either else 1.0,
         dice=2 * both / total if total else 1.0,
         ap=average_precision(*map(np.asarray, pooled)),
         errors=reduce(add, (p.errors for p in pictures)),
         sizes=reduce(add, (p.sizes for p in pictures)),
     )
+
+
+def interval_of_mean(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of a mean, by the bootstrap's percentiles (Efron, 1979); the same each time.
+
+    It tells what another draw of as many pictures would change. Pictures of one field are alike, so where a set holds
+    several of each, the truth is wider.
+
+    Args:
+        values: scores of pictures; of a single one nothing is known, and both ends are NaN.
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    drawn = bootstrap((np.asarray(values),), np.mean, method="percentile", batch=100, rng=np.random.default_rng(0))
+    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
 
 
 def size_names() -> list[str]:
@@ -130,12 +151,15 @@ def size_names() -> list[str]:
 
 
 def write_tables(folder: Path, pictures: Sequence[PictureScores], summaries: Sequence[Summary]) -> None:
-    """Write scores.csv, pictures.csv, errors.csv and sizes.csv; scores have six decimals."""
+    """Write scores.csv, pictures.csv, errors.csv and sizes.csv; scores have six decimals, unknown ones are empty."""
     aps = [f"ap{round(100 * threshold)}" for threshold in THRESHOLDS]
     _write(
         folder / "scores.csv",
-        ["kind", "pictures", "nuclei", "predicted", "kaggle", "iou", "dice", *aps],
-        ([s.kind, s.pictures, s.nuclei, s.predicted, s.kaggle, s.iou, s.dice, *s.ap] for s in summaries),
+        ["kind", "pictures", "nuclei", "predicted", "kaggle", "kaggle_low", "kaggle_high", "iou", "dice", *aps],
+        (
+            [s.kind, s.pictures, s.nuclei, s.predicted, s.kaggle, *s.kaggle_interval, s.iou, s.dice, *s.ap]
+            for s in summaries
+        ),
     )
     _write(
         folder / "pictures.csv",
@@ -167,5 +191,9 @@ def _write(path: Path, header: list[str], rows: Iterable[list]) -> None:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(
-            [f"{cell:.6f}" if isinstance(cell, float) else spreadsheet_safe(cell) for cell in row] for row in rows
+            [_number(cell) if isinstance(cell, float) else spreadsheet_safe(cell) for cell in row] for row in rows
         )
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6f}"

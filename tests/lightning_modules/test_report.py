@@ -16,7 +16,7 @@ from data_modules.pictures import KINDS
 from lightning_modules import report
 from lightning_modules.metrics import Scoreboard
 from lightning_modules.report_plots import comparison, plot_ap
-from lightning_modules.report_tables import judge_picture, summarise
+from lightning_modules.report_tables import interval_of_mean, judge_picture, summarise
 from lightning_modules.train import command_line, main
 from segmentation import Segmenter
 from segmentation.error_analysis import errors_by_cause
@@ -84,6 +84,22 @@ def test_scores_are_those_logged(run: tuple[Path, dict[str, float]]) -> None:
         for name in ("kaggle", "ap50"):
             assert float(table[kind][name]) == pytest.approx(logged[f"test/{name}_{kind}"], abs=2e-6)
     assert 0 < logged["test/kaggle"] < 1
+    for row in table.values():
+        if int(row["pictures"]) > 1:
+            assert float(row["kaggle_low"]) <= float(row["kaggle"]) <= float(row["kaggle_high"])
+        else:
+            assert row["kaggle_low"] == row["kaggle_high"] == ""
+    low, high = table["all"]["kaggle_low"], table["all"]["kaggle_high"]
+    assert f"<small>{float(low):.3f} to {float(high):.3f}</small>" in (written / "report.html").read_text()
+
+
+def test_interval_of_a_mean() -> None:
+    values = np.random.default_rng(3).normal(0.6, 0.2, 400)
+    low, high = interval_of_mean(values.tolist())
+    half = 1.96 * values.std(ddof=1) / 20  # the normal approximation, good for 400 values
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.003)
+    assert interval_of_mean([0.5, 0.5]) == (0.5, 0.5)
+    assert np.isnan(interval_of_mean([0.5])).all()
 
 
 def test_pictures_are_judged_as_users_get_them(
