@@ -1,6 +1,6 @@
 """Files and folders that appear whole or not at all, also where a process is killed, the power fails or a disk is full.
 
-What is being written has a name of its own, ``.MACHINE-PROCESS-RANDOM.part``, beside the place that it is for. It is on
+What is being written has a name of its own, ``.MACHINE-PROCESS.BEGAN-RANDOM.part``, beside the place that it is for. It is on
 the disk before it gets its name, and its name is on the disk before anything that is written later. A process that is
 killed leaves such a file or folder behind: the next one that writes into the same folder removes it, for its name tells
 that its writer is dead. What another computer wrote is left alone until nobody has touched it for a day.
@@ -22,9 +22,11 @@ from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 
+from segmentation.processes import is_gone, own_name
+
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})  # with these, no other file can be written either
 UNTOUCHED_S = 24 * 3600  # after which nobody writes any more
-_NAME = re.compile(r"\.([0-9a-f]{8})-(\d+)-[0-9a-f]{12}\.part")
+_NAME = re.compile(r"\.([0-9a-f]{8})-(\d+)(?:\.(\d+))?-[0-9a-f]{12}\.part")
 _PROBE = 2**16  # bytes; more than any writer sends at once while it has room
 _EXCHANGE = 2  # RENAME_EXCHANGE of Linux's renameat2(2)
 _HERE = -100  # AT_FDCWD: relative to the working folder
@@ -102,7 +104,7 @@ def temporary_folder() -> Iterator[Path]:
 def scratch_beside(path: Path) -> Path:
     """A name in the folder of ``path`` that nobody has, and that tells which process it belongs to."""
     # In the same folder, since a file cannot be moved whole to another disk.
-    return path.with_name(f".{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:12]}.part")
+    return path.with_name(f".{_machine()}-{own_name()}-{uuid.uuid4().hex[:12]}.part")
 
 
 def tidy(folder: Path) -> list[Path]:
@@ -114,7 +116,7 @@ def tidy(folder: Path) -> list[Path]:
     gone = []
     with suppress(OSError):  # no such folder, or not ours to list: then there is nothing to remove
         for entry in os.scandir(folder):
-            if (match := _NAME.fullmatch(entry.name)) and _is_abandoned(Path(entry.path), match[1], int(match[2])):
+            if (match := _NAME.fullmatch(entry.name)) and _is_abandoned(Path(entry.path), *match.groups()):
                 _remove(Path(entry.path))
                 gone.append(Path(entry.path))
     if gone:
@@ -137,17 +139,12 @@ def _machine() -> str:
     return sha256("\n".join(known).encode()).hexdigest()[:8]
 
 
-def _is_abandoned(path: Path, machine: str, process: int) -> bool:
+def _is_abandoned(path: Path, machine: str, process: str, start: str | None) -> bool:
     """Whether it is ours, and nobody writes to it any more."""
     if os.name == "posix" and path.lstat().st_uid != os.getuid():
         return False
-    if os.name == "posix" and machine == _machine():
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return True
-        except (PermissionError, OverflowError):
-            pass  # somebody else's
+    if machine == _machine() and is_gone(int(process), None if start is None else int(start)):
+        return True
     try:
         newest = max(each.stat().st_mtime for each in (path, *path.rglob("*")))
     except OSError:
