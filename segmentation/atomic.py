@@ -1,9 +1,9 @@
 """Files and folders that appear whole or not at all, also where a process is killed, the power fails or a disk is full.
 
-What is being written has a name of its own, ``.MACHINE-PROCESS.BEGAN-RANDOM.part``, beside the place that it is for. It is on
-the disk before it gets its name, and its name is on the disk before anything that is written later. A process that is
-killed leaves such a file or folder behind: the next one that writes into the same folder removes it, for its name tells
-that its writer is dead. What another computer wrote is left alone until nobody has touched it for a day.
+What is being written has a name of its own, ``.MACHINE-PROCESS.BEGAN-RANDOM.part``, beside the place that it is for. It
+is on the disk before it gets its name, and its name is on the disk before anything that is written later. A process
+that is killed leaves such a file or folder behind: the next one that writes into the same folder removes it, for its
+name tells that its writer is dead. What another computer wrote is left alone until nobody has touched it for a day.
 """
 
 import ctypes

@@ -28,7 +28,7 @@ def began(process: int) -> int | None:
 
 
 def own_name() -> str:
-    """This process's name in the names of files: ``NUMBER.BEGAN``, or ``NUMBER`` where the system does not tell when."""
+    """This process's name in the names of files: ``NUMBER.BEGAN``, or ``NUMBER`` where nothing tells when."""
     start = began(os.getpid())
     return str(os.getpid()) if start is None else f"{os.getpid()}.{start}"
 
