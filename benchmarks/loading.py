@@ -46,7 +46,8 @@ def _bare_steps(trainer: Trainer, module: LightningModule, batch: Any, steps: in
     optimizer = trainer.optimizers[0]
     start = time.perf_counter()
     for index in range(steps):
-        loss = module.training_step(batch, index)
+        with trainer.precision_plugin.train_step_context():  # in as many bits as `fit` computes
+            loss = module.training_step(batch, index)
         assert isinstance(loss, torch.Tensor)
         optimizer.zero_grad()
         loss.backward()

@@ -6,12 +6,12 @@ from typing import Any
 
 import imgaug.augmenters as iaa
 import numpy as np
-from imgaug.augmentables.segmaps import SegmentationMapsOnImage
 from numpy.typing import NDArray
 
 from data_modules.drawn_fields import drawn_field
 from data_modules.empty_fields import empty_field
 from data_modules.pixel_changes import give_colour, mix, shade, to_grey, underexpose
+from data_modules.seeded_steps import SeededSteps
 from data_modules.windows import random_window, resize
 from segmentation.automatic_magnification import suited_factor, typical_diameter
 from segmentation.bundle import check_diameter
@@ -110,14 +110,16 @@ class Augmenter:
             # deviations are as far as a warp ever moves a pixel.
             sheared = crop / (1 - np.tan(np.deg2rad(params.shear)))
             self._margin = int(np.ceil((sheared - crop) / 2 + 5 * params.elastic)) + 1
-            self._warp, self._turn = _warp(params), _turn(params)
-            self._grey = iaa.Sequential([*_tint(params), *_photometry(params)])
-            self._colour = iaa.Sequential([*_colour(params), *_photometry(params)])
+            self._turn, self._turn_and_warp = SeededSteps(_turn(params)), SeededSteps([*_turn(params), *_warp(params)])
+            self._grey = SeededSteps([*_tint(params), *_photometry(params)])
+            self._colour = SeededSteps([*_colour(params), *_photometry(params)])
 
     def __call__(
-        self, pixels: NDArray[np.uint8], labels: NDArray[np.int32], seed: int
+        self, pixels: NDArray[np.uint8], labels: NDArray[np.int32], seed: int, diameter: float | None = None
     ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """``(H, W, 3)`` uint8 and ``(H, W)`` labels of any size -> the same, ``crop`` x ``crop``.
+
+        ``diameter`` is the typical one of these nuclei (``typical_diameter``), for who has measured it already.
 
         Pixels and labels move together, and labels are never interpolated: a nucleus keeps its number, also where the
         border of the crop or another nucleus cuts it in two. Pictures smaller than the window are mirrored at their
@@ -130,51 +132,44 @@ class Augmenter:
         # drawn on a log scale: half as large is as likely as twice as large.
         if self.params.drawn > 0 and generator.random() < self.params.drawn:
             pixels, labels = drawn_field(self.crop, generator)
-            self._grey.seed_(int(generator.integers(2**31)))
-            return (pixels if generator.random() < self.params.plain else self._grey(image=pixels)), labels
+            photometry_seed = int(generator.integers(2**31))
+            if generator.random() >= self.params.plain:
+                pixels = self._grey.on_pixels(pixels, photometry_seed)
+            return pixels, labels
         reach = self.crop + 2 * self._margin
         plain = self.params.plain > 0 and generator.random() < self.params.plain
         scale = np.log(self.params.scale) * (0.5 if plain else 1.0)
         smaller = float(np.exp(generator.uniform(*-scale[::-1])))
-        if self.params.diameter and (found := typical_diameter([labels])):
-            smaller /= suited_factor(self.params.diameter, found)
+        if self.params.diameter:
+            found = typical_diameter([labels]) if diameter is None else diameter
+            smaller /= suited_factor(self.params.diameter, found) if found else 1.0
         side = max(round(reach * smaller), 1)
         pixels, labels = random_window(pixels, labels, side, generator)
         coloured = bool((pixels[::4, ::4] != pixels[::4, ::4, :1]).any())
         photometry = self._colour if coloured else self._grey
-        # Drawn whether they are used or not, so that a crop does not depend on it; seeding itself is dear.
-        warp_seed, turn_seed, photometry_seed = (int(generator.integers(2**31)) for _ in range(3))
+        # Drawn whether they are used or not, so that a crop does not depend on it.
+        moving_seed, photometry_seed = (int(generator.integers(2**31)) for _ in range(2))
         # A camera's noise and blur are magnified with the picture.
         early = self.params.diameter > 0 and side < reach and not plain and generator.random() < 0.5
         if early:
-            photometry.seed_(photometry_seed)
-            pixels = photometry(image=np.ascontiguousarray(pixels))
+            pixels = photometry.on_pixels(pixels, photometry_seed)
         pixels, labels = resize(pixels, labels, reach)
-        if not plain:
-            self._warp.seed_(warp_seed)
-            pixels, labels = _move(self._warp, pixels, labels)
         # Cropped here: imgaug's own CenterCropToFixedSize fails on NumPy 2.4.
         inner = slice(self._margin, self._margin + self.crop)
-        self._turn.seed_(turn_seed)
-        pixels, labels = _move(self._turn, pixels[inner, inner], labels[inner, inner])
+        if plain:
+            pixels, labels = self._turn.on_both(pixels[inner, inner], labels[inner, inner], moving_seed)
+        else:
+            pixels, labels = self._turn_and_warp.on_both(pixels, labels, moving_seed)
+            pixels, labels = np.ascontiguousarray(pixels[inner, inner]), np.ascontiguousarray(labels[inner, inner])
         if generator.random() < self.params.empty:
             pixels, labels = empty_field(pixels, generator), np.zeros_like(labels)
             plain = False
         if plain or early:
             return pixels, labels
-        photometry.seed_(photometry_seed)
-        return photometry(image=pixels), labels
+        return photometry.on_pixels(pixels, photometry_seed), labels
 
 
-def _move(
-    stage: iaa.Augmenter, pixels: NDArray[np.uint8], labels: NDArray[np.int32]
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    maps = SegmentationMapsOnImage(np.ascontiguousarray(labels, np.int32), shape=pixels.shape)
-    moved, moved_maps = stage(image=np.ascontiguousarray(pixels), segmentation_maps=maps)
-    return np.ascontiguousarray(moved), np.ascontiguousarray(moved_maps.get_arr(), np.int32)
-
-
-def _warp(params: AugmentationParams) -> iaa.Sequential:
+def _warp(params: AugmentationParams) -> list[iaa.Augmenter]:
     steps: list[iaa.Augmenter] = []
     if params.shear:
         # Named axes: one range for both would draw one angle for both, and that is a rotation.
@@ -184,16 +179,16 @@ def _warp(params: AugmentationParams) -> iaa.Sequential:
         alpha = params.elastic / _NOISE_DEVIATION
         warp = iaa.ElasticTransformation(alpha=(0.0, alpha), sigma=_ELASTIC_SIGMA, order=1, mode="reflect")
         steps.append(iaa.Sometimes(0.5, warp))
-    return iaa.Sequential(steps)
+    return steps
 
 
-def _turn(params: AugmentationParams) -> iaa.Sequential:
+def _turn(params: AugmentationParams) -> list[iaa.Augmenter]:
     steps: list[iaa.Augmenter] = []
     if params.flip:
         steps += [iaa.Fliplr(0.5), iaa.Flipud(0.5)]
     if params.quarter_turns:
         steps.append(iaa.Rot90((0, 3), keep_size=False))
-    return iaa.Sequential(steps)
+    return steps
 
 
 def _photometry(params: AugmentationParams) -> list[iaa.Augmenter]:

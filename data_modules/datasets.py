@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from data_modules.augmentation import Augmenter
 from data_modules.pictures import Kind, LabelledPicture, PictureSource
+from segmentation.automatic_magnification import typical_diameter
 from segmentation.instance_maps import FOREGROUND, MapName, encode, touching
 from segmentation.preprocessing import Preprocessing
 
@@ -48,7 +49,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self._source, self._indices = source, indices
         self._preprocessing, self._augmenter, self._seed = preprocessing, augmenter, seed
         self._maps, self._touching_weight = maps, touching_weight
-        self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.int32]]] = {}
+        self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.int32], float]] = {}
         self._kept_bytes = 0
 
     def __len__(self) -> int:
@@ -57,24 +58,28 @@ class CropDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, Tensor, Tensor]:
         epoch, position, repeat = key
         seed = int(np.random.SeedSequence((self._seed, epoch, position, repeat)).generate_state(1)[0])
-        pixels, labels = self._augmenter(*self._prepared(position), seed)
+        whole, whole_labels, diameter = self._prepared(position)
+        pixels, labels = self._augmenter(whole, whole_labels, seed, diameter)
         image = torch.from_numpy(pixels.astype(np.float32).transpose(2, 0, 1).copy() / 255)
         weights = np.ones(labels.shape, np.float32)
         if self._touching_weight:
             weights += self._touching_weight * touching(labels)
         return image, torch.from_numpy(encode(labels, self._maps)), torch.from_numpy(weights[None])
 
-    def _prepared(self, position: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """Prepared pixels and labels of one picture, kept while there is room: opening one costs a third of a crop."""
+    def _prepared(self, position: int) -> tuple[NDArray[np.uint8], NDArray[np.int32], float]:
+        """Prepared pixels, labels and their typical diameter of one picture.
+
+        Kept while there is room: opening one costs as much as a crop.
+        """
         if position in self._kept:
             return self._kept[position]
         picture = self._source.load(self._indices[position])
-        pair = to_bytes(picture.pixels, self._preprocessing), picture.labels
-        size, worker = pair[0].nbytes + pair[1].nbytes, get_worker_info()
+        prepared = to_bytes(picture.pixels, self._preprocessing), picture.labels, typical_diameter([picture.labels])
+        size, worker = prepared[0].nbytes + prepared[1].nbytes, get_worker_info()
         if self._kept_bytes + size <= KEPT_BYTES // (worker.num_workers if worker else 1):
-            self._kept[position] = pair
+            self._kept[position] = prepared
             self._kept_bytes += size
-        return pair
+        return prepared
 
 
 class PictureDataset(Dataset[LabelledPicture]):

@@ -28,7 +28,7 @@ def give_colour(image: NDArray[np.uint8], random: np.random.Generator) -> NDArra
 def shade(image: NDArray[np.uint8], depth: float, random: np.random.Generator) -> NDArray[np.uint8]:
     """Uneven illumination: a smooth field between 1 - depth and 1."""
     coarse = random.uniform(1 - depth, 1, (3, 3)).astype(np.float32)
-    field = cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    field = cv2.resize(coarse, image.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(1 - depth, 1)  # it overshoots
     return np.rint(image * field[..., None]).astype(np.uint8)
 
 

@@ -13,9 +13,9 @@ def resize(
     if labels.shape == (side, side):
         return pixels, labels
     smooth = cv2.INTER_AREA if side < len(labels) else cv2.INTER_LINEAR
-    # Exact: OpenCV's plain nearest neighbour is half a pixel off from its other methods. Float32 holds every label.
-    nearest = cv2.resize(labels.astype(np.float32), (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
-    return cv2.resize(pixels, (side, side), interpolation=smooth).astype(np.uint8), nearest.astype(np.int32)
+    # Exact: OpenCV's plain nearest neighbour is half a pixel off from its other methods.
+    nearest = cv2.resize(labels, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(cv2.resize(pixels, (side, side), interpolation=smooth), np.uint8), np.asarray(nearest, np.int32)
 
 
 def random_window(

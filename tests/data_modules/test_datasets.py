@@ -28,7 +28,8 @@ def test_items():
         assert (pixels.shape, pixels.dtype) == ((3, 32, 32), torch.float32)
         assert (targets.shape, targets.dtype) == ((1, 32, 32), torch.float32)
         assert (weights.shape, weights.dtype) == ((1, 32, 32), torch.float32)
-        assert 0 <= pixels.min() < pixels.max() <= 1
+        assert 0 <= pixels.min() <= pixels.max() <= 1
+        assert position == 0 or pixels.min() < pixels.max()  # picture 6 is of one value
         assert set(targets.unique().tolist()) <= {0.0, 1.0}
         assert (weights == 1).all()
 

@@ -12,6 +12,7 @@ import tifffile
 import torch
 from PIL import Image
 
+from lightning_modules import train
 from lightning_modules.segmentation_module import SegmentationModule
 from lightning_modules.train import command_line, main
 from segmentation import Bundle, Segmenter
@@ -210,14 +211,22 @@ def test_augmentation_presets_are_named_by_file(tmp_path: Path, project_root: Pa
     assert run.datamodule.augmenter.params.invert == 0.2
 
 
-def test_precision_follows_the_device(trained: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("amx", "precision"), [(False, "32-true"), (True, "bf16-mixed")])
+def test_precision_follows_the_device(
+    trained: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch, amx: bool, precision: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx, "avx512_bf16": True})
     run = main(arguments("validate", trained, project_root, **{"--model.bundle": str(trained / "bundle")}))
-    assert run.config.validate.trainer.precision == "32-true"
+    assert run.config.validate.trainer.precision == precision
+
+
+def test_processors_that_know_nothing_of_it_train_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"neon": True})
+    assert not any(train._half_precision_pays(name) for name in ("cpu", "auto", "mps"))
 
 
 def test_the_default_recipe_is_the_shipped_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lightning_modules import train
-
     seen: list[list[str]] = []
     monkeypatch.setattr(train, "SegmentationCLI", lambda *_, args, **__: seen.append(args))
     train.main(["fit"])
