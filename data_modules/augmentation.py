@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data_modules.drawn_fields import drawn_field
 from data_modules.empty_fields import empty_field
 from data_modules.pixel_changes import give_colour, mix, shade, to_grey, underexpose
-from data_modules.seeded_steps import SeededSteps
+from data_modules.seeded_steps import SeededSteps, Step
 from data_modules.windows import random_window, resize
 from segmentation.automatic_magnification import suited_factor, typical_diameter
 from segmentation.bundle import check_diameter
@@ -169,70 +169,66 @@ class Augmenter:
         return photometry.on_pixels(pixels, photometry_seed), labels
 
 
-def _warp(params: AugmentationParams) -> list[iaa.Augmenter]:
-    steps: list[iaa.Augmenter] = []
+def _warp(params: AugmentationParams) -> list[Step]:
+    steps: list[Step] = []
     if params.shear:
         # Named axes: one range for both would draw one angle for both, and that is a rotation.
         shear = dict.fromkeys("xy", (-params.shear, params.shear))
-        steps.append(iaa.Affine(shear=shear, order=1, mode="constant"))
+        steps.append((1.0, iaa.Affine(shear=shear, order=1, mode="constant")))
     if params.elastic:
         alpha = params.elastic / _NOISE_DEVIATION
         warp = iaa.ElasticTransformation(alpha=(0.0, alpha), sigma=_ELASTIC_SIGMA, order=1, mode="reflect")
-        steps.append(iaa.Sometimes(0.5, warp))
+        steps.append((0.5, warp))
     return steps
 
 
-def _turn(params: AugmentationParams) -> list[iaa.Augmenter]:
-    steps: list[iaa.Augmenter] = []
+def _turn(params: AugmentationParams) -> list[Step]:
+    steps: list[Step] = []
     if params.flip:
-        steps += [iaa.Fliplr(0.5), iaa.Flipud(0.5)]
+        steps += [(0.5, iaa.Fliplr(1.0)), (0.5, iaa.Flipud(1.0))]
     if params.quarter_turns:
-        steps.append(iaa.Rot90((0, 3), keep_size=False))
+        steps.append((0.75, iaa.Rot90((1, 3), keep_size=False)))
     return steps
 
 
-def _photometry(params: AugmentationParams) -> list[iaa.Augmenter]:
+def _photometry(params: AugmentationParams) -> list[Step]:
     shift, noise = 255 * params.brightness, 255 * params.noise
-    steps: list[iaa.Augmenter] = [
-        iaa.Sometimes(0.5, iaa.GammaContrast(params.gamma)),
-        iaa.Sometimes(0.5, iaa.LinearContrast(params.contrast)),
-        iaa.Sometimes(0.5, iaa.Add((-shift, shift))),
+    steps: list[Step] = [
+        (0.5, iaa.GammaContrast(params.gamma)),
+        (0.5, iaa.LinearContrast(params.contrast)),
+        (0.5, iaa.Add((-shift, shift))),
     ]
     if params.shading:
-        steps.append(_sometimes(0.3, lambda image, random: shade(image, params.shading, random)))
+        steps.append((0.3, _own(lambda image, random: shade(image, params.shading, random))))
     steps += [
-        iaa.Sometimes(0.3, iaa.GaussianBlur((0.0, params.blur))),
-        iaa.Sometimes(0.3, iaa.AdditiveGaussianNoise(scale=(0.0, noise))),
+        (0.3, iaa.GaussianBlur((0.0, params.blur))),
+        (0.3, iaa.AdditiveGaussianNoise(scale=(0.0, noise))),
     ]
     if params.jpeg:
-        steps.append(iaa.Sometimes(params.jpeg, iaa.JpegCompression((20, 70))))
+        steps.append((params.jpeg, iaa.JpegCompression((20, 70))))
     if params.underexpose:
-        steps.append(_sometimes(params.underexpose, underexpose))
-    return [*steps, iaa.Invert(params.invert)]
+        steps.append((params.underexpose, _own(underexpose)))
+    return [*steps, (params.invert, iaa.Invert(1.0))]
 
 
-def _colour(params: AugmentationParams) -> list[iaa.Augmenter]:
+def _colour(params: AugmentationParams) -> list[Step]:
     steps: list[iaa.Augmenter] = []
     if turn := round(params.hue * 255 / 360):
         steps.append(iaa.AddToHue((-turn, turn)))
     if params.saturation != (1.0, 1.0):  # by 1 it would still cost the bits that HSV loses
         steps.append(iaa.MultiplySaturation(params.saturation))
-    return [
-        iaa.Sometimes(0.7, iaa.Sequential(steps)),
-        *([_sometimes(params.mix, mix)] if params.mix else []),
-        *([_sometimes(params.grey, to_grey)] if params.grey else []),
-    ]
+    return [(0.7, iaa.Sequential(steps)), (params.mix, _own(mix)), (params.grey, _own(to_grey))]
 
 
-def _tint(params: AugmentationParams) -> list[iaa.Augmenter]:
-    return [_sometimes(params.tint, give_colour)] if params.tint else []
+def _tint(params: AugmentationParams) -> list[Step]:
+    return [(params.tint, _own(give_colour))]
 
 
-def _sometimes(probability: float, change: Callable[[NDArray, np.random.Generator], NDArray]) -> iaa.Augmenter:
+def _own(change: Callable[[NDArray, np.random.Generator], NDArray]) -> iaa.Augmenter:
     """Our own change of pixels as one of imgaug's augmenters, drawing from its seed."""
 
     def change_all(images: list[NDArray], random_state: Any, parents: Any, hooks: Any) -> list[NDArray]:
         seed = int(random_state.integers(0, 2**31 - 1))
         return [change(image, np.random.default_rng((seed, index))) for index, image in enumerate(images)]
 
-    return iaa.Sometimes(probability, iaa.Lambda(func_images=change_all))
+    return iaa.Lambda(func_images=change_all)

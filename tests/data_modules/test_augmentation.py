@@ -229,7 +229,8 @@ def test_invert_is_the_negative():
 def test_brightness_is_a_shift_within_its_range():
     shifts = set()
     for before, after in both("brightness", "brightfield"):
-        shift = np.median(after.astype(int) - before)
+        free = (after > 0) & (after < 255)  # the others were cut off
+        shift = np.median(after[free].astype(int) - before[free])
         np.testing.assert_array_equal(after, np.clip(before.astype(int) + int(shift), 0, 255))
         shifts.add(shift)
     assert 0 < max(np.abs(list(shifts))) <= 0.2 * 255 + 1
