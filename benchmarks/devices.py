@@ -6,8 +6,9 @@ one thread of the processor, on all of them, and on every GPU that PyTorch finds
 hour.
 
 A training step is what ``fit`` does with a batch that is ready: to the device, forward, loss, backward, AdamW; with
-16-bit numbers on CUDA GPUs, as ``fit`` chooses there. Inference is from prepared pixels to maps, both in the computer's
-memory, as ``Segmenter`` has it; on processors also with OpenVINO, which runs one picture at a time.
+16-bit numbers on CUDA GPUs and processors with AMX, as ``fit`` does there. Inference is from prepared pixels to maps,
+both in the computer's memory, as ``Segmenter`` has it; on processors also with OpenVINO, which runs one picture at a
+time.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import torch
 
 from benchmarks.devices_report import WORKS, Device, Row, draw, parse_price, table
 from lightning_modules.losses import segmentation_loss
+from lightning_modules.precision import half_precision_pays
 from segmentation.bundle import Bundle
 from segmentation.command_options import DEFAULT_MODEL
 from segmentation.engine import has_openvino, make_runner
@@ -143,7 +145,7 @@ def prepare_work(
         return infer
     targets = torch.from_numpy(random.integers(0, 2, (batch, len(names), side, side)).astype(np.float32))
     optimizer = torch.optim.AdamW(network.train().parameters(), 1e-4)
-    enabled = device.kind == "cuda"
+    enabled = half_precision_pays(device.kind)  # as `fit` does
 
     def train() -> None:
         with torch.autocast(where.type, torch.bfloat16, enabled=enabled):

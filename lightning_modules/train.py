@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -16,6 +15,7 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from data_modules.datamodule import SegmentationDataModule
 from lightning_modules import checkpoint_files
 from lightning_modules.callbacks import EarlyStopping, ExportBundle, LastCheckpoint, LogPictures
+from lightning_modules.precision import half_precision_pays
 from lightning_modules.predictions import WritePredictions
 from lightning_modules.push import PushToHub
 from lightning_modules.report import WriteReport
@@ -57,7 +57,7 @@ class SegmentationCLI(LightningCLI):
         config = self.config[self.subcommand]
         trainer = config.trainer
         if trainer.precision is None:
-            trainer.precision = "bf16-mixed" if _half_precision_pays(trainer.accelerator) else "32-true"
+            trainer.precision = "bf16-mixed" if half_precision_pays(trainer.accelerator) else "32-true"
         root = Path(trainer.default_root_dir or "runs/default")
         trainer.default_root_dir = str(root)
         if config.checkpoint.dirpath is None:  # beside the numbered logs, so that "--ckpt_path last" finds it
@@ -102,17 +102,6 @@ class SegmentationCLI(LightningCLI):
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # and not one of the user's own
             trainer.strategy.checkpoint_io = checkpoint_files.WholeCheckpoints()
         return trainer
-
-
-def _half_precision_pays(accelerator: str) -> bool:
-    """Whether the device that trains is faster with bfloat16: a CUDA GPU, or a processor with units for its products.
-
-    With AMX a step takes half of the time; without, many times longer than in float32.
-    """
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return True
-    on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available())
-    return on_cpu and bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def _next_version(logs: Path) -> int:

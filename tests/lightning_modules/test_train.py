@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from lightning_modules import train
+from lightning_modules.precision import half_precision_pays
 from lightning_modules.segmentation_module import SegmentationModule
 from lightning_modules.train import command_line, main
 from segmentation import Bundle, Segmenter
@@ -223,7 +224,7 @@ def test_precision_follows_the_device(
 def test_processors_that_know_nothing_of_it_train_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"neon": True})
-    assert not any(train._half_precision_pays(name) for name in ("cpu", "auto", "mps"))
+    assert not any(half_precision_pays(name) for name in ("cpu", "auto", "mps"))
 
 
 def test_the_default_recipe_is_the_shipped_models(monkeypatch: pytest.MonkeyPatch) -> None:
