@@ -12,15 +12,11 @@ from data_modules.drawn_fields import drawn_field
 from data_modules.empty_fields import empty_field
 from data_modules.pixel_changes import give_colour, mix, shade, to_grey, underexpose
 from data_modules.seeded_steps import SeededSteps, Step
+from data_modules.smooth_warp import REACH, smooth_warp
 from data_modules.windows import random_window, resize
 from segmentation.automatic_magnification import suited_factor, typical_diameter
 from segmentation.bundle import check_diameter
 from segmentation.errors import ParameterError
-
-# imgaug warps by alpha times uniform noise in [-1, 1], smoothed with a Gaussian that it cuts off at 1.3 sigma. With a
-# small sigma neighbours move apart and outlines turn ragged. The deviation of that noise is measured (10 x 500 x 500).
-_ELASTIC_SIGMA = 16.0
-_NOISE_DEVIATION = 0.0154
 
 
 @dataclass(frozen=True)
@@ -106,10 +102,9 @@ class Augmenter:
     def __init__(self, params: AugmentationParams | None, crop: int = 256) -> None:
         self.params, self.crop = params, crop
         if params is not None:
-            # The margin must be wide enough that shearing and elastic warps never look outside it; five standard
-            # deviations are as far as a warp ever moves a pixel.
+            # Wide enough that shearing and elastic warps never look outside it.
             sheared = crop / (1 - np.tan(np.deg2rad(params.shear)))
-            self._margin = int(np.ceil((sheared - crop) / 2 + 5 * params.elastic)) + 1
+            self._margin = int(np.ceil((sheared - crop) / 2 + REACH * params.elastic)) + 1
             self._turn, self._turn_and_warp = SeededSteps(_turn(params)), SeededSteps([*_turn(params), *_warp(params)])
             self._grey = SeededSteps([*_tint(params), *_photometry(params)])
             self._colour = SeededSteps([*_colour(params), *_photometry(params)])
@@ -176,9 +171,7 @@ def _warp(params: AugmentationParams) -> list[Step]:
         shear = dict.fromkeys("xy", (-params.shear, params.shear))
         steps.append((1.0, iaa.Affine(shear=shear, order=1, mode="constant")))
     if params.elastic:
-        alpha = params.elastic / _NOISE_DEVIATION
-        warp = iaa.ElasticTransformation(alpha=(0.0, alpha), sigma=_ELASTIC_SIGMA, order=1, mode="reflect")
-        steps.append((0.5, warp))
+        steps.append((0.5, smooth_warp(params.elastic)))
     return steps
 
 
