@@ -117,6 +117,19 @@ def centre(page: Page, label: int) -> tuple[float, float]:
     )
 
 
+def type_number(page: Page, where: str, value: str, slider: str) -> None:
+    """Type into a slider's box and do not enter it, until the slider stands at ``slider`` and stays there.
+
+    A drawer that has just been opened still puts the first value into its controls, on a busy machine after a moment.
+    """
+    for _ in range(20):
+        page.fill(f"{where} input[type=number]", value)
+        page.wait_for_timeout(300)
+        if page.input_value(f"{where} input[type=range]") == slider:
+            return
+    raise AssertionError(f"{where} does not take {value}")
+
+
 def set_number(page: Page, where: str, value: str) -> None:
     """Type into a slider's or a number's box."""
     page.fill(f"{where} input[type=number]", value)

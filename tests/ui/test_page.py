@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from segmentation import Segmenter
 from segmentation.examples import make_example
-from tests.ui.browser import drop, give, set_number, settled, shown_count, state, whole
+from tests.ui.browser import drop, give, set_number, settled, shown_count, state, type_number, whole
 
 pytestmark = pytest.mark.browser
 
@@ -140,7 +140,7 @@ def test_accurate_mode_and_magnification_run_the_network_again(
 
 def test_a_value_out_of_range_never_joins_the_queue(page: Page, pictures: tuple[Path, Path]) -> None:
     page.locator("#network button").first.click()
-    page.fill("#magnification input[type=number]", "9")
+    type_number(page, "#magnification", "9", slider="4")
     page.set_input_files("#drop input[type=file]", str(pictures[0]))
     expect(page.locator(".toast-body")).to_contain_text("9 is greater than maximum value 4")
     expect(page.locator("#summary .count")).to_have_count(0)
