@@ -41,6 +41,7 @@ audit: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.layers
 	$(BIN)/python -m benchmarks.decoding
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.batch
