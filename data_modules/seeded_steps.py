@@ -15,7 +15,7 @@ class SeededSteps:
     """The same seed does the same; no two steps draw the same numbers.
 
     What is left out takes no time: imgaug's ``Sometimes`` and ``seed_`` walk through every augmenter, applied or not,
-    and took half of the time of a crop.
+    and took a good part of the time of a crop.
 
     Args:
         steps: how likely each is applied, and what it is, in their order.
