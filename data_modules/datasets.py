@@ -67,10 +67,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return image, torch.from_numpy(encode(labels, self._maps)), torch.from_numpy(weights[None])
 
     def _prepared(self, position: int) -> tuple[NDArray[np.uint8], NDArray[np.int32], float]:
-        """Prepared pixels, labels and their typical diameter of one picture.
-
-        Kept while there is room: opening one costs as much as a crop.
-        """
+        """Prepared pixels, labels and their typical diameter of one picture; kept in memory while there is room."""
         if position in self._kept:
             return self._kept[position]
         picture = self._source.load(self._indices[position])
