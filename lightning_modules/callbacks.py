@@ -126,11 +126,11 @@ class ExportBundle(Callback):
         assert data.split is not None
         monitored = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor]
         best = monitored[0].best_model_path if monitored else ""
-        epochs = trainer.current_epoch
+        epochs, steps = trainer.current_epoch, trainer.global_step
         if best:
             state = checkpoint_files.read(Path(best))
             pl_module.load_state_dict(state["state_dict"])
-            epochs = int(state["epoch"]) + 1
+            epochs, steps = int(state["epoch"]) + 1, int(state["global_step"])
         if self.maps is not None:
             pl_module.keep_maps(self.maps)
         pictures = [data.source.load(index) for index in data.split.validation]
@@ -142,7 +142,7 @@ class ExportBundle(Callback):
         training = {
             **data.describe(),
             "epochs": epochs,
-            "steps": trainer.global_step,
+            "steps": steps,
             "crop": data.augmenter.crop,
             "batch_size": data.batch_size,
             "seed": data.seed,

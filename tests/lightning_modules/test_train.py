@@ -1,6 +1,7 @@
 """The real command line on generated pictures."""
 
 import csv
+import itertools
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 
 from lightning_modules import train
+from lightning_modules.metrics import Scoreboard
 from lightning_modules.precision import half_precision_pays
 from lightning_modules.segmentation_module import SegmentationModule
 from lightning_modules.train import command_line, main
@@ -84,10 +86,19 @@ def test_last_checkpoint_is_of_the_last_epoch(trained: Path) -> None:
     assert torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 1
 
 
-def test_bundle_holds_the_best_weights(trained: Path) -> None:
-    best = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
-    for name, value in Bundle.load(trained / "bundle").network.state_dict().items():
-        torch.testing.assert_close(value, best[f"network.{name}"], rtol=0, atol=0)
+def test_bundle_holds_the_best_weights_and_tells_when_they_were_reached(
+    tmp_path: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which are those of the first epoch here, since every later one is made to score less."""
+    original, falling = Scoreboard.pop, itertools.count()
+    monkeypatch.setattr(Scoreboard, "pop", lambda self: {**original(self), "kaggle": torch.tensor(-next(falling) / 9)})
+    main(arguments("fit", tmp_path, project_root))
+    best = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
+    assert best["epoch"] == 0
+    bundle = Bundle.load(tmp_path / "bundle")
+    for name, value in bundle.network.state_dict().items():
+        torch.testing.assert_close(value, best["state_dict"][f"network.{name}"], rtol=0, atol=0)
+    assert (bundle.training["epochs"], bundle.training["steps"]) == (1, best["global_step"])
 
 
 def test_resumed_run_equals_an_unbroken_one(
