@@ -20,6 +20,9 @@ PERMISSIVE = (
 FILE_BASED = "MPL|Mozilla Public License"
 # Replaceable by whoever gets the work: installed from its own package, as pip does, it is.
 LIBRARY = "LGPL|Lesser General Public"
+# NVIDIA's libraries, under NVIDIA's own terms: PyTorch's build from PyPI asks for them on Linux, the CPU build does
+# not, and nothing here needs them. The page says so below the table.
+CUDA = re.compile(r"(?:nvidia|cuda)-")
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def required(path: Path = ROOT / "requirements.txt") -> list[str]:
 def packages(path: Path = ROOT / "requirements.txt") -> list[Package]:
     """What a requirements file brings on this machine, with all that it needs in turn, sorted by name.
 
+    Without what PyTorch brings for CUDA, so that the answer is the same with each of its builds.
+
     Raises:
         PackageNotFoundError: if something that it names is not installed.
     """
@@ -96,7 +101,8 @@ def packages(path: Path = ROOT / "requirements.txt") -> list[Package]:
         for wanted in ("", *requirement.extras):
             if (name, wanted) not in seen:
                 seen.add((name, wanted))
-                waiting += [(Requirement(text), wanted) for text in about.requires or []]
+                wants = [Requirement(text) for text in about.requires or []]
+                waiting += [(want, wanted) for want in wants if name != "torch" or not CUDA.match(want.name)]
     return sorted(found.values(), key=lambda package: package.name)
 
 

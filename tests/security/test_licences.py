@@ -1,6 +1,8 @@
 """Whatever is installed is under a licence that lets anybody use and pass on the whole."""
 
+from email.message import Message
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +20,23 @@ def test_the_page_names_what_is_required() -> None:
     named = {row[0].strip("| ") for row in rows if row[-1].strip(" |") == "yes"}
     cure = "run python -m docs.list_licences"
     assert named == {name.lower().replace("_", "-").replace(".", "-") for name in required()}, cure
+
+
+@pytest.mark.parametrize(("asks", "kinds"), [("torch", ["permissive"]), ("another", ["unknown", "permissive"])])
+def test_what_pytorch_brings_for_cuda_is_nobody_elses_excuse(
+    asks: str, kinds: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The build of PyTorch that PyPI has asks for packages that the CPU build does without."""
+    licences = {asks: "MIT", "nvidia-cublas": "LicenseRef-NVIDIA-Proprietary"}
+
+    def installed(name: str) -> SimpleNamespace:
+        metadata = Message()
+        metadata["License-Expression"] = licences[name]
+        return SimpleNamespace(metadata=metadata, requires=["nvidia-cublas==13.1"] if name == asks else None)
+
+    monkeypatch.setattr("docs.list_licences.distribution", installed)
+    (tmp_path / "requirements.txt").write_text(f"{asks}==1.0\n")
+    assert sorted(package.kind for package in packages(tmp_path / "requirements.txt")) == sorted(kinds)
 
 
 def test_the_page_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
