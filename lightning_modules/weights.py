@@ -27,15 +27,15 @@ from segmentation.stored_network import StoredNetwork
 def mean_of(bundles: Sequence[Bundle], shares: Sequence[float] | None = None) -> Bundle:
     """The first bundle with the weighted mean of all weights, running means of its normalisation included.
 
-    Decode parameters, magnification and training notes stay the first one's, and scores are dropped: nobody has
-    measured the mean yet.
+    Decode parameters, magnification and training notes stay the first one's, with a note of the mean, and scores are
+    dropped: nobody has measured the mean yet.
 
     Args:
-        bundles: of one network and the same maps.
+        bundles: of one network, the same maps and the same preprocessing.
         shares: how much each counts, more than 0; all alike by default.
 
     Raises:
-        ParameterError: if there are none, they differ in network or maps, or the shares are no such numbers.
+        ParameterError: if there are none, they differ in these, or the shares are no such numbers.
     """
     shares = [1.0] * len(bundles) if shares is None else list(shares)
     if not bundles or len(shares) != len(bundles) or not all(0 < share < float("inf") for share in shares):
@@ -50,12 +50,22 @@ def mean_of(bundles: Sequence[Bundle], shares: Sequence[float] | None = None) ->
                 f"{other.name} {other.arguments} with maps {bundle.maps} and {first.name} {first.arguments} with maps "
                 f"{bundles[0].maps} have no mean; name bundles of one network."
             )
+        if bundle.preprocessing != bundles[0].preprocessing:
+            raise ParameterError(
+                f"{bundle.preprocessing} and {bundles[0].preprocessing}: networks that see pictures otherwise have no "
+                "mean; name bundles of the same preprocessing."
+            )
     parts = np.array(shares) / sum(shares)
     weights = {
         key: _mean([each.weights[key] for each in stored], parts).astype(first.weights[key].dtype)
         for key in first.weights
     }
-    return replace(bundles[0], source=StoredNetwork(first.name, first.arguments, weights), scores={}, revision="")
+    training = {
+        **bundles[0].training,
+        "weights": f"mean of {len(bundles)} bundles, shares {shares}; notes of the first",
+    }
+    source = StoredNetwork(first.name, first.arguments, weights)
+    return replace(bundles[0], source=source, training=training, scores={}, revision="")
 
 
 def _mean(arrays: Sequence[NDArray], parts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,7 +101,8 @@ def widened(bundle: Bundle, channels: Sequence[int], seed: int = 0) -> Bundle:
         if values.ndim == 4:
             values[: len(known)] = 0  # rows of old channels read no new ones
         values[tuple(slice(size) for size in known.shape)] = known
-    return replace(bundle, source=wide, scores={}, revision="")
+    training = {**bundle.training, "weights": f"widened from {tuple(before)} channels"}
+    return replace(bundle, source=wide, training=training, scores={}, revision="")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -36,6 +36,7 @@ def test_the_mean_of_weights_is_what_torch_averages() -> None:
         assert key == weights[0]
         np.testing.assert_allclose(weights[1], value.numpy(), rtol=1e-5, atol=1e-6)
     assert mean.scores == {}
+    assert mean.training["weights"].startswith("mean of 3 bundles, shares [2, 1, 1]")
 
 
 @pytest.mark.parametrize("shares", [[1.0], [1.0, 0.0], [1.0, float("nan")], [1.0, float("inf")]])
@@ -49,6 +50,8 @@ def test_different_networks_have_no_mean() -> None:
         mean_of([small(0), small(0, channels=(4, 8))])
     with pytest.raises(ParameterError, match="one network"):
         mean_of([small(0), replace(small(0), maps=("foreground", "boundary"))])
+    with pytest.raises(ParameterError, match="same preprocessing"):
+        mean_of([small(0), replace(small(0), preprocessing=Preprocessing(low_percentile=1.0))])
     with pytest.raises(ParameterError, match="name a bundle"):
         mean_of([])
 
@@ -94,6 +97,7 @@ def test_the_commands_write_bundles(tmp_path: Path, capsys: pytest.CaptureFixtur
     np.testing.assert_allclose(weights[2], 0.75 * weights[0] + 0.25 * weights[1], rtol=1e-4, atol=1e-8)
     main(["widen", str(tmp_path / "wide"), str(tmp_path / "mean"), "--channels", "5", "6"])
     assert Bundle.load(tmp_path / "wide").stored.arguments["channels"] == [5, 6]
+    assert "widened from (4, 6) channels" in (tmp_path / "wide" / "README.md").read_text(encoding="utf-8")
     assert "Wrote" in capsys.readouterr().out
     with pytest.raises(SystemExit, match=r"Error: .*none smaller"):
         main(["widen", str(tmp_path / "narrow"), str(tmp_path / "mean"), "--channels", "5", "5"])
