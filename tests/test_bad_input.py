@@ -154,7 +154,7 @@ def test_command_line(
 def on_page(bundle_folder: Path, *paths: Path) -> Session:
     session, segmenter = Session(), Segmenter.from_pretrained(bundle_folder, "cpu")
     files = [(path.name, path) for path in paths]
-    list(segment_files(session, segmenter, files, segmenter.bundle.decode, lambda done, text: None))
+    list(segment_files(session, segmenter, files, lambda done, text: None))
     return session
 
 

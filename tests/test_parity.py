@@ -82,7 +82,7 @@ def test_web_page(picture: Path, expected: NDArray, accurate: bool) -> None:
     segmenter = Segmenter.from_pretrained(SHIPPED, "cpu")
     session = Session(accurate=accurate)
     files = [(picture.name, picture)]
-    list(segment_files(session, segmenter, files, segmenter.bundle.decode, lambda done, text: None))
+    list(segment_files(session, segmenter, files, lambda done, text: None))
     written = write_files(session, session.found, segmenter.bundle, "nuclei", ["labels"])[1]
     np.testing.assert_array_equal(tifffile.imread(written), expected)
 

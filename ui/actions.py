@@ -1,24 +1,23 @@
 """What the page does when something on it is used: key and values in, values of components out."""
 
 from collections.abc import Iterator
-from dataclasses import astuple
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from segmentation.corrections import Correction
 from segmentation.errors import NucleoscopeError
-from segmentation.instance_maps import DecodeParams, separation_limit
+from segmentation.instance_maps import DecodeParams
 from segmentation.pixel_size import PixelSize
+from ui.control_values import chosen, defaults, of_session
 from ui.controls import reading_of
-from ui.models import Models, shown_magnification
+from ui.gestures import apply_gesture
+from ui.models import Models
 from ui.segmenting import expand_all, segment_files
 from ui.serving_work import LOST, by_turns
-from ui.session import Found, Session
+from ui.session import Session
 from ui.show import as_messages, picker, show, show_all, show_session
 from ui.store import Store
-
-DONE = {"delete": "Deleted.", "merge": "Merged.", "split": "Split.", "draw": "Added."}
 
 
 class Actions:
@@ -46,39 +45,21 @@ class Actions:
         )
 
     def restore(self, key: str | None) -> tuple[Any, ...]:
-        """The page was loaded anew: what its visitor had. Key, sliders, what run gives after the button."""
+        """The page was loaded anew: what its visitor had. Key, controls, what run gives after the button."""
+        self.store.stop(key)  # a run that was under way no longer reaches the page
         session = self.store.find(key) or Session()
-        name = session.model or self.models.default
-        values = [gr.Dropdown(self.models.names, value=name), *self.choose_model(name), session.accurate]
-        if session.params is not None:
-            p = session.params
-            separation = self._separation(name, p.separation)
-            values[2:9] = [*_knobs(p), session.magnification or 0.0]
-            values[3] = separation
         shown = list(show_session(session))
         if key and self.store.find(key) is None:  # the browser remembers a visit that this server does not
             shown[0] = f"<div class='failure'>{LOST}</div>{shown[0]}"
-        return key if session.found else "", *values, picker(session), *shown
+        return key if session.found else "", *of_session(self.models, session), picker(session), *shown
 
     def defaults(self, model: str | None) -> list[Any]:
         """Sliders and magnification as the model has them."""
-        bundle = self.models.segmenter(model).bundle
-        own = bundle.decode
-        return [*_knobs(own), shown_magnification(bundle)]
+        return defaults(self.models, model)
 
     def choose_model(self, model: str) -> list[Any]:
         """The model's card, and sliders that suit it, then magnification."""
-        with as_messages():
-            card, values = self.models.card_html(model), self.defaults(model)
-        values[1] = self._separation(model, values[1])
-        return [card, *values]
-
-    def _separation(self, model: str, value: float) -> gr.Slider:
-        bundle = self.models.segmenter(model).bundle
-        limit = separation_limit(bundle.maps)
-        return gr.Slider(
-            maximum=max(limit, value), step=limit / 100, value=value, visible=bundle.decode.mode == "instances"
-        )
+        return chosen(self.models, model)
 
     def run(
         self,
@@ -99,40 +80,55 @@ class Actions:
         progress: gr.Progress = gr.Progress(),  # noqa: B008  (Gradio finds it by this default)
     ) -> Iterator[tuple[Any, ...]]:
         """Segment all files; the page fills as they are done. Key, cancel button, picker, then what restore gives."""
-        previous = self.store.find(key)
-        key, session = self.store.open(replaces=key)
-        session.paths = paths or []
         if not paths:
+            key, session = self.store.open(replaces=key)
             yield key, gr.Button(visible=False), picker(session), *show_session(session)
             return
-        skipped = [gr.skip()] * 6
-        yield key, gr.Button(visible=len(paths) > 1), *skipped  # whatever happens, the page knows the new key
-        with as_messages():
+        with as_messages():  # refused here, all stays as it is
             knobs = (threshold, separation, min_area, max_area, drop_border, min_probability)
-            params = session.params = self.params(model, *knobs)
-            session.reading = reading_of(channel, projection, pixel_size)
-            session.model, session.accurate, session.magnification = model, bool(accurate), float(magnification) or None
-            files = expand_all(session, paths)
+            params, reading = self.params(model, *knobs), reading_of(channel, projection, pixel_size)
+        previous = self.store.find(key)
+        key, session = self.store.open(replaces=key)
+        session.before = previous if previous and previous.found else None
+        session.paths, session.params, session.reading, session.model = paths, params, reading, model
+        session.accurate, session.magnification = bool(accurate), float(magnification) or None
+        try:
+            yield (
+                key,
+                gr.Button(visible=len(paths) > 1),
+                *[gr.skip()] * 6,
+            )  # whatever happens, the page knows the new key
+            with as_messages():
+                for step in self._segment(session, previous, progress):
+                    yield key, *step
+        finally:
+            self.store.stop(key)  # stopped or refused before the first picture: what the page shows stays
 
-            def report(done: float | None, text: str) -> None:
-                progress(done, desc=text)
+    def _segment(self, session: Session, previous: Session | None, progress: gr.Progress) -> Iterator[tuple[Any, ...]]:
+        """After each file: cancel button, picker, then what restore gives."""
 
-            kept = previous if previous and previous.same_network(session) else None
-            steps = segment_files(session, self.models.segmenter(model), files, params, report, kept)
-            if not files:
-                yield key, gr.Button(visible=False), picker(session), *show_session(session)
-            opened = False
-            for number, _ in enumerate(by_turns(self.models.turns, steps, len(files), report), start=1):
-                # The first picture is shown as soon as it is there; the others join the list, and leave alone whatever
-                # the visitor looks at by then.
-                last = number == len(files)
-                if opened:
-                    shown = (gr.Dropdown(session.names(), visible=len(session.found) > 1), gr.skip(), gr.skip())
-                else:
-                    opened = bool(session.found)
-                    shown = (picker(session), *show(session.of(None), picture=True))
-                # Not shown anew: a step on its way when the visitor stops would bring the button back for good.
-                yield key, gr.Button(visible=False) if last else gr.skip(), *shown, *show_all(session)
+        def report(done: float | None, text: str) -> None:
+            progress(done, desc=text)
+
+        segmenter, files = self.models.segmenter(session.model), expand_all(session, session.paths)
+        kept = previous if previous and previous.same_network(session) else None
+        steps = segment_files(session, segmenter, files, report, kept)
+        if not files:
+            session.begun()
+            yield gr.Button(visible=False), picker(session), *show_session(session)
+        opened = False
+        for number, _ in enumerate(by_turns(self.models.turns, steps, len(files), report), start=1):
+            # The first picture is shown as soon as it is there; the others join the list, and leave alone whatever the
+            # visitor looks at by then.
+            session.begun()
+            last = number == len(files)
+            if opened:
+                shown = (gr.Dropdown(session.names(), visible=len(session.found) > 1), gr.skip(), gr.skip())
+            else:
+                opened = bool(session.found)
+                shown = (picker(session), *show(session.of(None), picture=True))
+            # Not shown anew: a step on its way when the visitor stops would bring the button back for good.
+            yield gr.Button(visible=False) if last else gr.skip(), *shown, *show_all(session)
 
     def rerun(
         self,
@@ -156,7 +152,7 @@ class Actions:
 
         Files whose run was refused for a value out of range are not at hand yet, and are in the drop zone.
         """
-        session = self.store.find(key)
+        session = self.store.newest(key)
         asked = (model, reading_of(channel, projection, pixel_size), bool(accurate), float(magnification) or None)
         if session is None:  # with a key, a newer run has taken its place
             paths, same = dropped if not key else None, False
@@ -170,6 +166,11 @@ class Actions:
         yield from self.run(
             key, paths, model, channel, projection, pixel_size, accurate, magnification, *knobs, progress
         )
+
+    def stop(self, key: str | None) -> gr.Button:
+        """The visitor ends a run: what the page shows stays. The button, hidden."""
+        self.store.stop(key)
+        return gr.Button(visible=False)
 
     def choose(self, key: str | None, event: gr.SelectData) -> str | None:
         """The name of the picture that was clicked in the gallery."""
@@ -195,13 +196,18 @@ class Actions:
         min_probability: float,
     ) -> tuple[Any, ...]:
         """Other parameters for all pictures; the network does not run. Summary, workbench, problems, table, gallery."""
-        session = self.store.find(key)
-        if session is None or not session.found:
+        session = self.store.newest(key)
+        if session is None:
             return tuple([gr.skip()] * 5)
         with as_messages():
             knobs = (threshold, separation, min_area, max_area, drop_border, min_probability)
             params = self.params(session.model, *knobs)
-        ended = any(found.history.corrections for found in session.found) and params != session.params
+        if session.before or not session.found:  # a run is under way, and brings pictures that follow these
+            session.params = params
+            return tuple([gr.skip()] * 5)
+        if params == session.params:  # a reload brought back what was there
+            return tuple([gr.skip()] * 5)
+        ended = any(found.history.corrections for found in session.found)
         session.params = params
         for found in session.found:
             if found.result.params != params:
@@ -211,8 +217,11 @@ class Actions:
 
     def resize(self, key: str | None, name: str | None, pixel_size: float | None) -> tuple[Any, ...]:
         """Another pixel size for all pictures. Summary, workbench."""
-        session = self.store.find(key)
-        if session is None or not session.found:
+        session = self.store.newest(key)
+        if session is None:
+            return gr.skip(), gr.skip()
+        session.reading = replace(session.reading, pixel_size=float(pixel_size or 0))
+        if session.before or not session.found:
             return gr.skip(), gr.skip()
         with as_messages():
             for found in session.found:
@@ -226,29 +235,9 @@ class Actions:
         found, message = session.of(name), ""
         if found is not None:
             try:
-                message = _correct(found, dict(event._data))
+                message = apply_gesture(found, dict(event._data))
             except NucleoscopeError as error:
                 message = str(error)  # beside the picture, where the hand is
+        if self.store.find(key) is not session:  # a run has just brought others, which the page must keep
+            return tuple([gr.skip()] * 5)
         return *show(found, picture=False, message=message), *show_all(session)
-
-
-def _correct(found: Found, drawn: dict[str, Any]) -> str:
-    """Apply one gesture of the workbench to ``found``; returns a word on it."""
-    kind, history = drawn["kind"], found.history
-    if kind == "undo":
-        return found.undo()
-    if kind == "redo":
-        found.history = history.redo() if history.can_redo else history
-        return "" if history.can_redo else "Nothing to redo."
-    labels = drawn.get("labels", [])
-    # Several can be selected and deleted at once, and each is a correction that can be undone.
-    parts = [[label] for label in labels] if kind == "delete" else [labels]
-    for part in parts:
-        history = history.done(Correction.from_json({"kind": kind, "points": drawn.get("points", []), "labels": part}))
-    found.history = history
-    return DONE[kind]
-
-
-def _knobs(params: DecodeParams) -> list[Any]:
-    """As ``Controls.knobs`` take them."""
-    return list(astuple(params)[1:])

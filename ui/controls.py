@@ -191,27 +191,38 @@ def build_controls(models: Models) -> Controls:
     )
 
 
-def understand(paths: list[str] | None) -> tuple[Any, ...]:
-    """Say what files are before anything is done with them. Text, accordion, channel, projection, pixel size."""
+def understand(paths: list[str] | None, chosen: Reading | None = None) -> tuple[Any, ...]:
+    """Say what files are before anything is done with them. Text, accordion, channel, projection, pixel size.
+
+    Args:
+        paths: of the files.
+        chosen: how they are read; by default as is likely meant.
+    """
     lines, channels, stacks, whole = [], [WHOLE], False, True
     for path in [Path(path) for path in paths or []][:DESCRIBED]:
         try:
             info = describe(path)
-        except NucleoscopeError:
-            continue  # a zip, or no picture: the run that follows says so, file by file
+        except (NucleoscopeError, FileNotFoundError):
+            continue  # a zip, or no picture, or gone: the run that follows says so, file by file
         lines.append(f"<div><b>{html.escape(path.name)}</b> {html.escape(info.sentence())}</div>")
         stacks |= info.projected_pages < info.pages
         whole &= info.channels in (1, 3)
         if info.channels > 1 and info.channels >= len(channels):
             names = info.channel_names or tuple(f"channel {index}" for index in range(info.channels))
             channels = [WHOLE, *(f"{index}: {name}" for index, name in enumerate(names))]
+    # Channels that are no colours must be chosen from; the first is a start, and it shows that it is one.
+    channel = WHOLE if whole or len(channels) < 2 else channels[1]
+    if chosen is not None:
+        channel = next((text for text in channels if text.startswith(f"{chosen.channel}:")), WHOLE)
+    projection = chosen.projection if chosen else None
     return (
         "".join(lines),
         gr.Accordion(visible=bool(paths), open=stacks or not whole),
-        # Channels that are no colours must be chosen from; the first is a start, and it shows that it is one.
-        gr.Dropdown(channels, value=WHOLE if whole or len(channels) < 2 else channels[1]),
-        gr.Dropdown(visible=stacks, value=next(iter(PROJECTIONS))),
-        0,
+        gr.Dropdown(channels, value=channel),
+        gr.Dropdown(
+            list(PROJECTIONS), visible=stacks, value=next(key for key in PROJECTIONS if PROJECTIONS[key] == projection)
+        ),
+        chosen.pixel_size if chosen else 0,
     )
 
 

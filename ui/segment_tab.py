@@ -19,6 +19,9 @@ from ui.workbench import closeup_payload, workbench
 # Two pictures in the network together take longer than one after the other.
 # Pictures take turns in the network (ui/serving_work.py); how many requests may do so is said by --visits.
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+# A component tells of its change while others that change with it, by a reload or another model, are still as before:
+# Gradio sets them one after the other. What follows this reads the page when all of them are in their place.
+SETTLED = "() => new Promise((done) => setTimeout(done, 30))"
 LIVE: dict[str, Any] = {"trigger_mode": "always_last", "show_progress": "hidden", "concurrency_limit": 4}
 
 
@@ -69,12 +72,13 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
     everything: list[Any] = [visit, c.drop, *network, *c.knobs]
     results: list[Any] = [visit, cancel, picker, *shown]
 
+    understood = [c.understood, c.reading, c.channel, c.projection, c.pixel_size]
     slow: dict[str, Any] = {"outputs": results, "show_progress_on": [summary], "api_visibility": "private", **MODEL}
 
     page.load(
         actions.restore,
         visit,
-        [visit, c.model, c.card, *c.knobs, c.magnification, c.accurate, picker, *shown],
+        [visit, c.model, c.card, *c.knobs, c.magnification, c.accurate, *understood, picker, *shown],
         js="() => [sessionStorage.getItem('nucleoscope-visit') || '']",
         api_visibility="private",
     ).then(
@@ -82,7 +86,6 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
     )  # what watches the page waits for it
     visit.change(None, visit, None, js="key => { sessionStorage.setItem('nucleoscope-visit', key); }")
 
-    understood = [c.understood, c.reading, c.channel, c.projection, c.pixel_size]
     dropped = gr.on(
         [c.drop.upload, c.drop.clear, c.drop.delete],
         understand,
@@ -95,11 +98,10 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
         understand, c.drop, understood, api_visibility="private", show_progress="hidden"
     )
     runs = [event.then(actions.run, everything, validator=check_run, **slow) for event in (dropped, clicked)]
-    again = [c.channel.input, c.projection.input, c.accurate.input, c.magnification.change]
-    runs.append(gr.on(again, actions.rerun, everything, trigger_mode="always_last", **slow))
+    again = _settled(c.channel.input, c.projection.input, c.accurate.input, c.magnification.change)
+    runs.append(again.then(actions.rerun, everything, trigger_mode="always_last", **slow))
     live = {"api_visibility": "private", **LIVE}
-    for knob in c.knobs:
-        knob.change(actions.adjust, [visit, picker, *c.knobs], shown, **live)
+    _settled(*(knob.change for knob in c.knobs)).then(actions.adjust, [visit, picker, *c.knobs], shown, **live)
     c.pixel_size.input(actions.resize, [visit, picker, c.pixel_size], [summary, bench], **live)
     picker.input(actions.pick, [visit, picker], [summary, bench], **live)
     gallery.select(actions.choose, visit, picker, **live).then(
@@ -122,8 +124,12 @@ def build_segment_tab(models: Models, store: Store, page: gr.Blocks) -> tuple[gr
         partial(fetch_model, models), c.hub.model_id, c.model, api_visibility="private", concurrency_limit=2
     ).success(actions.choose_model, c.model, [c.card, *c.knobs, c.magnification], **quiet)
     runs.append(fetched.success(actions.rerun, everything, **slow))
-    cancel.click(lambda: gr.Button(visible=False), None, cancel, cancels=runs, api_visibility="private")
+    cancel.click(actions.stop, visit, cancel, cancels=runs, api_visibility="private")
     return visit, picker, c.model
+
+
+def _settled(*events: Any) -> Any:
+    return gr.on(list(events), None, js=SETTLED, api_visibility="private")
 
 
 def _example(event: gr.SelectData) -> list[str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from segmentation.corrections import History
 from segmentation.errors import NucleoscopeError
-from segmentation.instance_maps import DecodeParams
 from segmentation.isolated_reading import shared_reader
 from segmentation.limits import check_nuclei
 from segmentation.pixel_size import PixelSize
@@ -14,28 +13,27 @@ from segmentation.run_record import sha256_of
 from segmentation.segmenter import Segmenter
 from segmentation.writers import free_name
 from ui.serving_work import note_error
-from ui.session import Found, Reading, Session
+from ui.session import Found, Session
 
 
 def segment_files(
     session: Session,
     segmenter: Segmenter,
     paths: list[tuple[str, Path]],
-    params: DecodeParams,
     progress: Callable[[float, str], None],
     previous: Session | None = None,
 ) -> Iterator[None]:
     """Segment every page of every file into ``session``; yields after each file. A bad one is noted, the others go on.
 
     Args:
-        session: says how, and takes results and failures.
+        session: says how, and takes results and failures; its ``params`` and pixel size may change under way.
         segmenter: the model.
         paths: (name, file).
-        params: how nuclei are told apart.
         progress: called with the fraction done and what is being done.
         previous: session whose pictures, corrections included, are taken over rather than segmented again: it had the
             same settings, and one more file was dropped.
     """
+    session.params = session.params or segmenter.bundle.decode
     reading, files = session.reading, list(previous.done) if previous else []
     taken = {found.name.lower() for found in session.found}
     for number, (name, path) in enumerate(paths):
@@ -54,7 +52,8 @@ def segment_files(
             if kept := next(same, None):
                 files.remove(kept)  # the same file may have been dropped twice
                 for found in kept:
-                    session.found.append(_taken_over(found, free_name(found.result.image.name, taken), params, reading))
+                    session.found.append(_taken_over(found, free_name(found.result.image.name, taken)))
+                    _follow(session, found)
                 session.done.append(kept)
                 yield
                 continue
@@ -67,16 +66,15 @@ def segment_files(
                 for page in images:
                     result = segmenter(
                         page,
-                        params,
+                        session.params,
                         accurate=session.accurate,
                         magnification=session.magnification,
                         progress=report,
                     )
                     check_nuclei(result.count, name)
                     found = Found(free_name(result.image.name, taken), result, name, digest, History(result.labels))
-                    if reading.pixel_size:
-                        found.resize(PixelSize(reading.pixel_size, reading.pixel_size))
                     session.found.append(found)
+                    _follow(session, found)
                     pages.append(found)
             session.done.append(pages)
         except NucleoscopeError as error:
@@ -91,11 +89,16 @@ def segment_files(
         yield
 
 
-def _taken_over(found: Found, name: str, params: DecodeParams, reading: Reading) -> Found:
+def _follow(session: Session, found: Found) -> None:
+    """What the page says now, which the visitor may have changed while the picture was in the network."""
+    if session.params and found.result.params != session.params:
+        found.decode(session.params)
+    size = session.reading.pixel_size
+    found.resize(PixelSize(size, size) if size else None)
+
+
+def _taken_over(found: Found, name: str) -> Found:
     found.name = name
-    if found.result.params != params:
-        found.decode(params)
-    found.resize(PixelSize(reading.pixel_size, reading.pixel_size) if reading.pixel_size else None)
     return found
 
 

@@ -140,6 +140,7 @@ class Session:
         accurate: whether turned and mirrored views were averaged.
         magnification: of the pictures before the network; None for the bundle's own.
         folder: for files to download; removed when the session is forgotten.
+        before: what the page shows until this one's first picture is there.
     """
 
     found: list[Found] = field(default_factory=list)
@@ -152,6 +153,16 @@ class Session:
     accurate: bool = False
     magnification: float | None = None
     folder: tempfile.TemporaryDirectory[str] | None = None
+    before: "Session | None" = None
+
+    @property
+    def shown(self) -> "Session":
+        """What the page shows: this, or the session before while a run under way has brought nothing yet."""
+        return self if self.before is None else self.before
+
+    def begun(self) -> None:
+        """The run has brought a picture, or a failure: from now on the page shows this session."""
+        self.before = None
 
     @property
     def settings(self) -> tuple[str | None, Reading, bool, float | None]:
@@ -166,13 +177,14 @@ class Session:
     @property
     def nbytes(self) -> int:
         """Memory that the pictures take, about."""
-        return sum(
+        own = sum(
             f.result.maps.nbytes
             + f.result.image.pixels.nbytes
             + 2 * f.result.labels.nbytes
             + (0 if f.display is None else f.display.nbytes)
             for f in self.found
         )
+        return own + (self.before.nbytes if self.before else 0)
 
     def names(self) -> list[str]:
         """Of all pictures, in order."""

@@ -40,7 +40,12 @@ class Store:
         return key, session
 
     def find(self, key: str | None) -> Session | None:
-        """The session of ``key``, or None; it counts as used now."""
+        """The session of ``key`` that the page shows, or None; it counts as used now."""
+        newest = self.newest(key)
+        return newest.shown if newest else None
+
+    def newest(self, key: str | None) -> Session | None:
+        """The session of ``key``, also if a run under way has brought nothing for it yet."""
         with self._lock:
             self._forget()
             kept = self._sessions.pop(key or "", None)
@@ -48,6 +53,13 @@ class Store:
                 return None
             self._sessions[str(key)] = (time.monotonic(), kept[1])
             return kept[1]
+
+    def stop(self, key: str | None) -> None:
+        """No run will bring anything to the page any more: what it shows stays."""
+        newest = self.newest(key)
+        if newest is not None:
+            with self._lock:
+                self._sessions[str(key)] = (time.monotonic(), newest.shown)
 
     def get(self, key: str | None) -> Session:
         """The session of ``key``.

@@ -117,8 +117,8 @@ def test_pages_command_line_and_web_page(bundle: Bundle, pixels: NDArray, tmp_pa
     pages = list(segmenter.segment_pages(tmp_path / "stack.tif", params, accurate=True))
     np.testing.assert_array_equal(pages[0].labels, expected)
     np.testing.assert_array_equal(pages[1].labels > 0, expected[::-1] > 0)
-    session = Session(accurate=True)
-    list(segment_files(session, segmenter, [("a.png", tmp_path / "a.png")], params, lambda done, text: None))
+    session = Session(accurate=True, params=params)
+    list(segment_files(session, segmenter, [("a.png", tmp_path / "a.png")], lambda done, text: None))
     np.testing.assert_array_equal(session.found[0].labels, expected)
     settings = ["--threshold", repr(params.threshold), "--min-area", "0", "--separation", "0"]
     command = [str(tmp_path / "a.png"), "--model", str(folder), "--device", "cpu", *settings]

@@ -32,6 +32,26 @@ def whole(page: Page) -> None:
     page.wait_for_selector("body[data-restored]", state="attached")
 
 
+def seen(page: Page) -> str:
+    """What the page shows and does, in words; never raises, and never waits for long."""
+    told = []
+    facts = {
+        "it is": "[document.visibilityState, document.activeElement?.outerHTML.slice(0, 200)]",
+        "messages": "[...document.querySelectorAll('.toast-body')].map((each) => each.innerText)",
+        "summary": "document.querySelector('#summary')?.innerText",
+        "problems": "document.querySelector('#problems')?.innerText",
+    }
+    for polling in (100, "raf"):  # by a timer, then by frames, which stop when the page no longer draws
+        what = f"() => ({{{', '.join(f'{key!r}: {script}' for key, script in facts.items())}}})"
+        try:
+            found = page.wait_for_function(what, polling=polling, timeout=3000).json_value()  # type: ignore[arg-type]
+            told.append(f"answers to {polling}: {found}")
+        except Exception as error:
+            told.append(f"no answer to {polling}: {str(error).splitlines()[0]}")
+        facts = {"frames": "performance.now()"}
+    return "\n".join(told)
+
+
 def shown_count(page: Page) -> int:
     text = page.locator("#summary .count").inner_text()
     found = re.fullmatch(r"([\d,]+) (?:nucleus|nuclei)", text)

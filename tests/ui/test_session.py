@@ -40,7 +40,7 @@ def paths(tmp_path: Path) -> list[tuple[str, Path]]:
 @pytest.fixture
 def session(segmenter: Segmenter, paths: list[tuple[str, Path]]) -> Session:
     session = Session()
-    assert len(list(segment_files(session, segmenter, paths, segmenter.bundle.decode, lambda done, text: None))) == 3
+    assert len(list(segment_files(session, segmenter, paths, lambda done, text: None))) == 3
     return session
 
 
@@ -60,7 +60,7 @@ def test_progress_climbs_to_the_end(segmenter: Segmenter, paths: list[tuple[str,
         steps.append(done)
         texts.add(text)
 
-    list(segment_files(Session(), segmenter, paths, segmenter.bundle.decode, note))
+    list(segment_files(Session(), segmenter, paths, note))
     assert steps == sorted(steps)
     assert steps[-1] == pytest.approx(1.0)
     assert "Segmenting stack.tif (3 of 3)" in texts
@@ -72,7 +72,7 @@ def test_a_bad_file_is_named_and_the_others_go_on(
     (tmp_path / "bad.png").write_text("no picture")
     session = Session()
     files = [("bad.png", tmp_path / "bad.png"), ("gone.png", tmp_path / "gone.png"), *paths[:1]]
-    list(segment_files(session, segmenter, files, segmenter.bundle.decode, lambda done, text: None))
+    list(segment_files(session, segmenter, files, lambda done, text: None))
     assert session.names() == ["cells"]
     assert [name for name, _ in session.failures] == ["bad.png", "gone.png"]
     assert [row[1] for row in overview(session)] == [6, "failed", "failed"]
@@ -82,19 +82,20 @@ def test_a_file_that_joins_leaves_the_others_as_they_are(
     segmenter: Segmenter, paths: list[tuple[str, Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params, previous = segmenter.bundle.decode, Session()
-    list(segment_files(previous, segmenter, paths[:1], params, lambda *_: None))
+    list(segment_files(previous, segmenter, paths[:1], lambda *_: None))
     first = previous.found[0]
     first.history = first.history.done(Correction("delete", labels=(1,)))
     later = Session()
     assert later.same_network(previous)
-    list(segment_files(later, segmenter, paths, params, lambda *_: None, previous))
+    list(segment_files(later, segmenter, paths, lambda *_: None, previous))
     assert later.found[0] is first
     assert len(later.found) > len(previous.found)
     assert first.history.corrections
     # Other values of the sliders, and the pixel size, come to those that are taken over too.
-    other, last = replace(params, threshold=0.95), Session(reading=Reading(pixel_size=0.5))
+    other = replace(params, threshold=0.95)
+    last = Session(reading=Reading(pixel_size=0.5), params=other)
     monkeypatch.setattr(segmenter, "predict_maps", None)
-    list(segment_files(last, segmenter, paths, other, lambda *_: None, later))
+    list(segment_files(last, segmenter, paths, lambda *_: None, later))
     assert [found.result.params for found in last.found] == [other] * len(later.found)
     assert last.found[0].result.image.pixel_size == (0.5, 0.5)
     assert last.found[0].can_undo
@@ -134,7 +135,7 @@ def test_corrections_that_come_back_have_the_new_pixel_size(session: Session) ->
 
 def test_a_given_pixel_size_is_that_of_every_picture(segmenter: Segmenter, paths: list[tuple[str, Path]]) -> None:
     session = Session(reading=Reading(pixel_size=0.25))
-    list(segment_files(session, segmenter, paths, segmenter.bundle.decode, lambda done, text: None))
+    list(segment_files(session, segmenter, paths, lambda done, text: None))
     assert {found.result.image.pixel_size for found in session.found} == {PixelSize(0.25, 0.25)}
 
 
