@@ -116,17 +116,20 @@ class Actions:
         if not files:
             session.begun()
             yield gr.Button(visible=False), picker(session), *show_session(session)
-        opened = False
+        opened, shown = False, list[Any]()
         for number, _ in enumerate(by_turns(self.models.turns, steps, len(files), report), start=1):
-            # The first picture is shown as soon as it is there; the others join the list, and leave alone whatever the
-            # visitor looks at by then.
+            # The first picture is shown as soon as it is there; the others join the list. What the page has is said
+            # again rather than skipped: when answers come in a rush, Gradio's client takes back from those that wait
+            # what later ones leave out. Once the visitor has acted on them, the page has them, and is left alone.
             session.begun()
             last = number == len(files)
-            if opened:
-                shown = (gr.Dropdown(session.names(), visible=len(session.found) > 1), gr.skip(), gr.skip())
+            if session.touched:
+                shown = [gr.Dropdown(session.names(), visible=len(session.found) > 1), gr.skip(), gr.skip()]
+            elif opened:
+                shown[0] = picker(session)
             else:
                 opened = bool(session.found)
-                shown = (picker(session), *show(session.of(None), picture=True))
+                shown = [picker(session), *show(session.of(None), picture=True)]
             # Not shown anew: a step on its way when the visitor stops would bring the button back for good.
             yield gr.Button(visible=False) if last else gr.skip(), *shown, *show_all(session)
 
@@ -182,6 +185,7 @@ class Actions:
         """Another picture of the visitor's. Summary, workbench."""
         with as_messages():
             session = self.store.get(key)
+        session.touched = True
         return show(session.of(name), picture=True)
 
     def adjust(
@@ -207,6 +211,7 @@ class Actions:
             return tuple([gr.skip()] * 5)
         if params == session.params:  # a reload brought back what was there
             return tuple([gr.skip()] * 5)
+        session.touched = True
         ended = any(found.history.corrections for found in session.found)
         session.params = params
         for found in session.found:
@@ -223,6 +228,7 @@ class Actions:
         session.reading = replace(session.reading, pixel_size=float(pixel_size or 0))
         if session.before or not session.found:
             return gr.skip(), gr.skip()
+        session.touched = True
         with as_messages():
             for found in session.found:
                 found.resize(PixelSize(pixel_size, pixel_size) if pixel_size else None)
@@ -232,6 +238,7 @@ class Actions:
         """What was drawn on the picture. Summary, workbench, problems, table, gallery."""
         with as_messages():
             session = self.store.get(key)
+        session.touched = True
         found, message = session.of(name), ""
         if found is not None:
             try:

@@ -101,6 +101,7 @@ def build_controls(models: Models) -> Controls:
             info="0 takes the file's word; without one, lengths are in pixels",
             elem_id="pixel-size",
         )
+    # Sliders have no arrow that resets: it would bring the first model's value, whichever is chosen.
     with gr.Group():
         threshold = gr.Slider(
             0.05,
@@ -109,6 +110,7 @@ def build_controls(models: Models) -> Controls:
             step=0.01,
             label="Probability threshold",
             info="Higher: only what the network is surer of",
+            buttons=[],
             elem_id="threshold",
         )
         separation = gr.Slider(
@@ -119,6 +121,7 @@ def build_controls(models: Models) -> Controls:
             label="Separation",
             info="0 leaves clumps whole; above 0, lower values cut more",
             visible=default.mode == "instances",
+            buttons=[],
             elem_id="separation",
         )
         min_probability = gr.Slider(
@@ -128,6 +131,7 @@ def build_controls(models: Models) -> Controls:
             step=0.01,
             label="Least mean probability",
             info="Of a nucleus; lower also keeps what the network is less sure of",
+            buttons=[],
             elem_id="min-probability",
         )
         min_area = gr.Slider(
@@ -137,6 +141,7 @@ def build_controls(models: Models) -> Controls:
             step=1,
             label="Smallest area",
             info="In pixels; smaller objects are dropped",
+            buttons=[],
             elem_id="min-area",
         )
         max_area = gr.Number(
@@ -166,6 +171,7 @@ def build_controls(models: Models) -> Controls:
             step=0.05,
             label="Magnification",
             info="0 chooses by the size of the nuclei; lower for larger ones, higher for smaller",
+            buttons=[],
             elem_id="magnification",
         )
     return Controls(

@@ -141,6 +141,7 @@ class Session:
         magnification: of the pictures before the network; None for the bundle's own.
         folder: for files to download; removed when the session is forgotten.
         before: what the page shows until this one's first picture is there.
+        touched: the visitor has chosen, adjusted or corrected something of it, so the page must have it.
     """
 
     found: list[Found] = field(default_factory=list)
@@ -154,6 +155,7 @@ class Session:
     magnification: float | None = None
     folder: tempfile.TemporaryDirectory[str] | None = None
     before: "Session | None" = None
+    touched: bool = False
 
     @property
     def shown(self) -> "Session":

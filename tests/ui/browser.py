@@ -20,9 +20,11 @@ def opened(browser: Browser, address: str) -> Iterator[Page]:
     page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else strangers.append(r.url))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if "js_on_load" in message.text else None)
-    page.goto(address)
-    yield page
-    page.close()
+    try:
+        page.goto(address)
+        yield page
+    finally:
+        page.close()
     assert strangers == []  # labs work offline, and pictures are private
     assert faults == []
 

@@ -95,6 +95,19 @@ def test_two_pictures_a_zip_and_a_bad_file(
     assert shown_count(page) == counts[1]
 
 
+def test_answers_that_come_in_a_rush_are_all_taken(page: Page, pictures: tuple[Path, Path], tmp_path: Path) -> None:
+    """A browser that was busy meanwhile gets all of them at once."""
+    (tmp_path / "bad.png").write_text("no picture")
+    paths = [*pictures, tmp_path / "bad.png"]
+    with page.expect_request(lambda sent: "queue/join" in sent.url and len(sent.post_data_json["data"]) > 5):
+        page.set_input_files("#drop input[type=file]", [str(path) for path in paths])
+    page.evaluate("() => { const end = performance.now() + 5000; while (performance.now() < end); }")
+    expect(page.locator("#problems .failure")).to_have_count(1)
+    settled(page)
+    assert state(page, "S.id") == "cells"
+    expect(page.locator("#picker input")).to_have_value("cells")
+
+
 def test_sliders_work_without_the_network(page: Page, pictures: tuple[Path, Path], segmenter: Segmenter) -> None:
     give(page, pictures[0])
     time_line = page.locator("#summary .detail").inner_text()
