@@ -10,8 +10,9 @@ OPEN := $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname -s)),--op
 app: $(VENV)/.app
 	$(BIN)/python app.py $(OPEN)
 
+# Two processes, a file of tests in one of them: most wait for a server, a page or a process that they began.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 train: $(VENV)/.app
 	$(BIN)/python -m lightning_modules.train fit

@@ -1,9 +1,7 @@
 """A tiny archive in the official layout, whole and broken in every way; then the real one."""
 
-import csv
 import json
 import shutil
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -212,17 +210,3 @@ def test_without_a_root_the_archive_is_downloaded(folder, truth, serve, monkeypa
     source = Dsb2018(complete=False)
     source.setup()
     np.testing.assert_array_equal(source.load(2).pixels, truth["c2"].pixels)
-
-
-@pytest.mark.real_data
-@pytest.mark.timeout(600)
-def test_the_real_archive(real_source, real_data):
-    infos = real_source.infos
-    assert Counter(info.kind for info in infos) == {"fluorescence": 541, "brightfield": 16, "tissue": 107}
-    with (real_data / "groups.csv").open() as file:
-        clusters = {row["ImageId"]: row["cluster"] for row in csv.DictReader(file)}
-    kind_of = dict(zip("afdbce", ["fluorescence"] * 2 + ["brightfield"] + ["tissue"] * 3, strict=True))
-    assert [info.kind for info in infos] == [kind_of[clusters[info.name]] for info in infos]
-    nuclei = [real_source.load(index).labels.max() for index in range(len(infos))]
-    assert len(nuclei) == 664
-    assert sum(map(int, nuclei)) == 28_986

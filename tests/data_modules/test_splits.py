@@ -128,20 +128,3 @@ def test_fold_table_that_is_none(tmp_path, data):
         path.write_bytes(data)
     with pytest.raises(DataError, match=r"folds\.csv: not readable as a fold table.*columns ImageId \(or name\)"):
         read_fold_table(path)
-
-
-@pytest.mark.real_data
-@pytest.mark.timeout(600)
-def test_real_archive_splits_evenly(real_source, real_data):
-    infos = real_source.infos
-    for fold in range(4):
-        split = split_pictures(infos, fold=fold)
-        assert abs(len(split.test) - 166) <= 4
-        for kind, count in kinds(infos, range(len(infos))).items():
-            assert abs(kinds(infos, split.test)[kind] - count / 4) <= 2
-            assert abs(kinds(infos, split.validation)[kind] - 0.1 * 0.75 * count) <= 2
-    table = read_fold_table(real_data / "groups.csv")
-    split = split_pictures(infos, table=table)
-    assert len(split.test) == sum(fold == 0 for fold in table.values())
-    held = {infos[index].group for index in split.test}
-    assert held.isdisjoint(infos[index].group for index in split.train + split.validation)
