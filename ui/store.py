@@ -56,10 +56,10 @@ class Store:
 
     def stop(self, key: str | None) -> None:
         """No run will bring anything to the page any more: what it shows stays."""
-        newest = self.newest(key)
-        if newest is not None:
-            with self._lock:
-                self._sessions[str(key)] = (time.monotonic(), newest.shown)
+        with self._lock:
+            kept = self._sessions.get(key or "")
+            if kept is not None:
+                self._sessions[str(key)] = (kept[0], kept[1].shown)
 
     def get(self, key: str | None) -> Session:
         """The session of ``key``.

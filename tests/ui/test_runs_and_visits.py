@@ -113,6 +113,13 @@ def test_a_run_that_brought_a_picture_has_taken_the_place(actions: Actions, path
     assert actions.store.get(key).accurate
 
 
+def test_what_a_newer_run_replaced_does_not_come_back(actions: Actions, paths: list[str]) -> None:
+    key = segmented(actions, paths)
+    begin(actions, key, paths)
+    actions.stop(key)
+    assert actions.store.find(key) is None
+
+
 def test_a_failure_is_shown_too(actions: Actions, paths: list[str], tmp_path: Path) -> None:
     key = segmented(actions, paths)
     (tmp_path / "bad.png").write_text("no picture")
