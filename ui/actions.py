@@ -211,12 +211,11 @@ class Actions:
             return tuple([gr.skip()] * 5)
         if params == session.params:  # a reload brought back what was there
             return tuple([gr.skip()] * 5)
-        session.touched = True
-        ended = any(found.history.corrections for found in session.found)
-        session.params = params
-        for found in session.found:
-            if found.result.params != params:
-                found.decode(params)
+        session.touched, session.params = True, params
+        others = [found for found in session.found if found.result.params != params]
+        ended = any(found.history.corrections for found in others)
+        for found in others:
+            found.decode(params)
         message = "Found anew, without your corrections; Undo brings them back." if ended else ""
         return *show(session.of(name), picture=False, message=message), *show_all(session)
 

@@ -113,6 +113,15 @@ def test_a_run_that_brought_a_picture_has_taken_the_place(actions: Actions, path
     assert actions.store.get(key).accurate
 
 
+def test_sliders_put_back_after_undo_keep_what_undo_brought_back(actions: Actions, paths: list[str]) -> None:
+    key = segmented(actions, paths)
+    corrected(actions, key)
+    assert "without your corrections" in actions.adjust(key, "a", *FEWER)[1]["message"]
+    actions.correct(key, "a", gr.EventData(None, {"kind": "undo"}))  # type: ignore[arg-type]
+    assert actions.adjust(key, "a", *KNOBS)[1]["message"] == ""
+    assert counts(actions.store.get(key)) == [5, 6, 6]
+
+
 def test_what_a_newer_run_replaced_does_not_come_back(actions: Actions, paths: list[str]) -> None:
     key = segmented(actions, paths)
     begin(actions, key, paths)
