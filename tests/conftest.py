@@ -48,6 +48,18 @@ def browser() -> "Iterator[Browser]":
         browser.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """What the pages showed when a test failed: its error alone rarely says why."""
+    report = yield
+    if report.when == "call" and report.failed and "browser" in (used := getattr(item, "funcargs", {})):
+        from tests.ui.browser import seen
+
+        pages = [page for context in used["browser"].contexts for page in context.pages]
+        report.sections += [(f"the page {page.url}", seen(page)) for page in pages]
+    return report
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with stage1_train.zip and groups.csv; tests that need it are skipped where it is not."""

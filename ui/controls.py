@@ -219,7 +219,11 @@ def understand(paths: list[str] | None, chosen: Reading | None = None) -> tuple[
     # Channels that are no colours must be chosen from; the first is a start, and it shows that it is one.
     channel = WHOLE if whole or len(channels) < 2 else channels[1]
     if chosen is not None:
-        channel = next((text for text in channels if text.startswith(f"{chosen.channel}:")), WHOLE)
+        channel = WHOLE
+        if (number := chosen.channel) is not None:
+            known = (text for text in channels if text.startswith(f"{number}:"))
+            channel = next(known, f"{number}: channel {number}")  # the file that has it may be gone
+            channels += [] if channel in channels else [channel]
     projection = chosen.projection if chosen else None
     return (
         "".join(lines),

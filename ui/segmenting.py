@@ -52,7 +52,8 @@ def segment_files(
             if kept := next(same, None):
                 files.remove(kept)  # the same file may have been dropped twice
                 for found in kept:
-                    session.found.append(_taken_over(found, free_name(found.result.image.name, taken)))
+                    found.name = free_name(found.result.image.name, taken)
+                    session.found.append(found)
                     _follow(session, found)
                 session.done.append(kept)
                 yield
@@ -95,11 +96,6 @@ def _follow(session: Session, found: Found) -> None:
         found.decode(session.params)
     size = session.reading.pixel_size
     found.resize(PixelSize(size, size) if size else None)
-
-
-def _taken_over(found: Found, name: str) -> Found:
-    found.name = name
-    return found
 
 
 def expand_all(session: Session, paths: list[str]) -> list[tuple[str, Path]]:

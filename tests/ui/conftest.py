@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from segmentation import Segmenter
 from segmentation.examples import make_example
-from tests.ui.browser import opened, seen, whole
+from tests.ui.browser import opened, whole
 from tests.ui.server import serve
 
 
@@ -41,14 +41,3 @@ def pictures(tmp_path: Path) -> tuple[Path, Path]:
     tifffile.imwrite(tmp_path / "cells.tif", dim.pixels[..., 0].astype(np.uint16) * 16)
     Image.fromarray(make_example("tissue", 3, height=180, width=240, nuclei=18).pixels).save(tmp_path / "tissue.png")
     return tmp_path / "cells.tif", tmp_path / "tissue.png"
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """What the pages showed when a test failed: its error alone rarely says why."""
-    report = yield
-    if report.when == "call" and report.failed:
-        for name, value in getattr(item, "funcargs", {}).items():
-            if isinstance(value, Page):
-                report.sections.append((f"the page of {name}", seen(value)))
-    return report

@@ -110,6 +110,9 @@ def test_answers_that_come_in_a_rush_are_all_taken(page: Page, pictures: tuple[P
 
 def test_sliders_work_without_the_network(page: Page, pictures: tuple[Path, Path], segmenter: Segmenter) -> None:
     give(page, pictures[0])
+    # Gradio's arrow beside a slider sets what the page began with, whichever model is chosen.
+    expect(page.locator("#threshold input[type=range]")).to_be_visible()
+    expect(page.get_by_test_id("reset-button")).to_have_count(0)
     time_line = page.locator("#summary .detail").inner_text()
     result = segmenter(pictures[0])
     own = segmenter.bundle.decode
